@@ -1,1 +1,5 @@
+//! s3plan retires S3 buckets from a reviewed plan.
 
+pub mod clock;
+pub mod event;
+pub mod model;

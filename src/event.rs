@@ -1,0 +1,141 @@
+//! What can be said of an apply.
+//!
+//! A [`Fact`] is journaled before anyone may act on it or read it; a [`Tick`] is progress that may
+//! be lost. An [`Event`] is a fact with its place and time. All of them are plain data: nothing
+//! here knows about colours, verbosity or files.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{ActionId, BucketName, EvidenceId};
+
+/// A fact as it is shown and kept: numbered, with the time it became durable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts up over the life of a state file.
+    pub seq: u64,
+    /// When it was recorded, UTC.
+    pub at: Timestamp,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// Something that happened and is durable before anyone acts on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// A process took up a run.
+    RunStarted {
+        /// The plan's digest.
+        run: String,
+        /// Who applies.
+        caller_arn: String,
+    },
+    /// The action's first request is about to leave. After a crash its outcome is unknown until
+    /// looked up.
+    Started {
+        /// Which action.
+        action: ActionId,
+    },
+    /// Nothing more can be done here for now.
+    Waiting {
+        /// Which action.
+        action: ActionId,
+        /// What for.
+        on: WaitingFor,
+        /// When it is worth looking again, where that can be told.
+        until: Option<Timestamp>,
+    },
+    /// The effect was seen, not assumed.
+    Done {
+        /// Which action.
+        action: ActionId,
+        /// Object versions (or uploads) it covered.
+        objects: u64,
+        /// Bytes it covered.
+        bytes: u64,
+    },
+    /// The action could not be finished.
+    Failed {
+        /// Which action.
+        action: ActionId,
+        /// For people: bucket, key, what was tried, what is unharmed.
+        why: String,
+        /// Whether the same plan may try again.
+        retry: bool,
+    },
+    /// The world is not what the plan was made from; the bucket is left alone.
+    Stale {
+        /// Which bucket.
+        bucket: BucketName,
+        /// What moved.
+        why: String,
+    },
+    /// One object could not be brought home; it stays in S3 and is named.
+    ObjectFailed {
+        /// Its bucket.
+        bucket: BucketName,
+        /// Its key.
+        key: String,
+        /// Its version, in versioned buckets.
+        version_id: Option<String>,
+        /// What was tried and what came of it.
+        why: String,
+    },
+    /// One object is left alone on purpose, and named.
+    LeftAlone {
+        /// Its bucket.
+        bucket: BucketName,
+        /// Its key.
+        key: String,
+        /// Its version, in versioned buckets.
+        version_id: Option<String>,
+        /// Why.
+        why: String,
+    },
+    /// A bucket's evidence is complete and waits for a person.
+    GateOpened {
+        /// Which bucket.
+        bucket: BucketName,
+        /// What `approve BUCKET@EVIDENCE` takes.
+        evidence: EvidenceId,
+    },
+    /// A person approved exactly this evidence.
+    Approved {
+        /// Which bucket.
+        bucket: BucketName,
+        /// Which evidence.
+        evidence: EvidenceId,
+        /// Who.
+        by: String,
+    },
+}
+
+/// What an action waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitingFor {
+    /// S3 is thawing archived objects.
+    Thaw,
+    /// A person.
+    Approval,
+    /// Fresh credentials.
+    Login,
+}
+
+/// Progress inside an action; shown if there is time, never kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tick {
+    /// Which action.
+    pub action: ActionId,
+    /// Object versions done so far, earlier runs included.
+    pub objects: u64,
+    /// Of how many.
+    pub of_objects: u64,
+    /// Bytes done so far.
+    pub bytes: u64,
+    /// Of how many.
+    pub of_bytes: u64,
+    /// Requests that had to be sent again so far.
+    pub retries: u64,
+}

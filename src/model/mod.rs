@@ -1,0 +1,31 @@
+//! The nouns that cross doors between rooms: names, objects, what is wanted, what was seen, what is
+//! to be done. One noun a file.
+//!
+//! No I/O, no async, no clock: every type here can be built in a test by hand.
+
+pub mod action;
+pub mod caller;
+pub mod desired;
+pub mod evidence;
+pub mod headers;
+pub mod money;
+pub mod name;
+pub mod object;
+pub mod observed;
+pub mod proof;
+pub mod restore;
+
+pub use action::{Action, ActionGraph, ActionId, ActionKind, Bytes, ObjectRange, Takes};
+pub use caller::{Caller, CallerKind, Endpoint};
+pub use desired::{
+    AfterArchive, Desired, DesiredArchive, DesiredBucket, DesiredPolicy, Limits, LockMode, LockTo,
+    ManifestRef, PolicySource, Transfer, UnconditionalDeletes, Unprovable, VersionsWanted,
+};
+pub use evidence::EvidenceId;
+pub use headers::ObjectHeaders;
+pub use money::Usd;
+pub use name::{AccountId, BucketName, ETag, Number};
+pub use object::{ChecksumType, ObjectVersion, ProofForecast, Standing, StorageClass, Thaw};
+pub use observed::{Mfa, ObjectLock, ObservedBucket, UploadInProgress, Versioning};
+pub use proof::{Proof, ProofKind};
+pub use restore::{KeepDays, RestoreWish, Tier};
