@@ -1,5 +1,7 @@
 //! s3plan retires S3 buckets from a reviewed plan.
 
 pub mod clock;
+pub mod diff;
 pub mod event;
+pub mod graph;
 pub mod model;

@@ -12,6 +12,7 @@ pub mod money;
 pub mod name;
 pub mod object;
 pub mod observed;
+pub mod pace;
 pub mod proof;
 pub mod restore;
 
@@ -26,6 +27,9 @@ pub use headers::ObjectHeaders;
 pub use money::Usd;
 pub use name::{AccountId, BucketName, ETag, Number};
 pub use object::{ChecksumType, ObjectVersion, ProofForecast, Standing, StorageClass, Thaw};
-pub use observed::{Mfa, ObjectLock, ObservedBucket, UploadInProgress, Versioning};
+pub use observed::{
+    Count, Destination, Mfa, ObjectLock, Observed, ObservedBucket, SeenBucket, Stretch, Tally,
+    UploadInProgress, Versioning,
+};
 pub use proof::{Proof, ProofKind};
 pub use restore::{KeepDays, RestoreWish, Tier};

@@ -129,7 +129,29 @@ impl StorageClass {
 
     /// Whether its objects always need a RestoreObject before a GET.
     pub fn is_archived(&self) -> bool {
-        matches!(self.0.as_str(), "GLACIER" | "DEEP_ARCHIVE")
+        matches!(self.0.as_str(), "GLACIER" | "DEEP_ARCHIVE") || self.is_archived_tier()
+    }
+
+    /// An INTELLIGENT_TIERING object in one of its archive tiers, which only a HEAD tells.
+    ///
+    /// Kept as the class with the tier behind a colon: `INTELLIGENT_TIERING:ARCHIVE_ACCESS`.
+    pub fn intelligent_tier(tier: &str) -> Self {
+        Self(format!("INTELLIGENT_TIERING:{tier}"))
+    }
+
+    /// Whether this is such an object: it moves to a readable tier, so no days may be asked for.
+    pub fn is_archived_tier(&self) -> bool {
+        self.0.starts_with("INTELLIGENT_TIERING:")
+    }
+
+    /// Whether it is the deeper one of those tiers.
+    pub fn is_deep_tier(&self) -> bool {
+        self.0 == "INTELLIGENT_TIERING:DEEP_ARCHIVE_ACCESS"
+    }
+
+    /// S3's own name of the class, without a tier.
+    pub fn s3_name(&self) -> &str {
+        self.0.split(':').next().unwrap_or(&self.0)
     }
 
     /// Whether only a HEAD can tell if an object of this class is archived.
@@ -140,7 +162,7 @@ impl StorageClass {
     /// Whether s3plan knows how objects of this class are read. Never guess about another one.
     pub fn is_known(&self) -> bool {
         matches!(
-            self.0.as_str(),
+            self.s3_name(),
             "STANDARD"
                 | "REDUCED_REDUNDANCY"
                 | "STANDARD_IA"

@@ -1,8 +1,12 @@
-//! What was seen of one bucket besides its objects.
+//! What was seen: the account, its buckets, their counts, and the places of their archives.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::name::{AccountId, BucketName};
+use super::caller::{Caller, Endpoint};
+use super::name::{AccountId, BucketName, Number};
+use super::object::{ProofForecast, StorageClass};
 
 /// One bucket as AWS shows it at plan time, without its objects (they are in the inventory).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,4 +79,132 @@ pub struct UploadInProgress {
     pub upload_id: String,
     /// When it began, in milliseconds since the Unix epoch.
     pub initiated_ms: i64,
+}
+
+/// What was seen of the whole account, as far as the manifest covers it.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// Who looked.
+    pub caller: Caller,
+    /// Where.
+    pub endpoint: Endpoint,
+    /// One for each desired bucket, in the same order.
+    pub buckets: Vec<SeenBucket>,
+}
+
+/// One desired bucket as it was seen: in S3, on disk and in the state.
+#[derive(Clone, Debug)]
+pub struct SeenBucket {
+    /// Its settings.
+    pub bucket: ObservedBucket,
+    /// The counts of its inventory under the manifest's filters; `None` where no archive is wanted.
+    pub tally: Option<Tally>,
+    /// What was found at `to`; `None` where no archive is wanted.
+    pub destination: Option<Destination>,
+}
+
+/// A number of object versions and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Object versions.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// Adds one object version of this size.
+    pub fn add(&mut self, bytes: u64) {
+        self.objects += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(self) -> bool {
+        self.objects == 0
+    }
+}
+
+impl std::ops::Add for Count {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            objects: self.objects + other.objects,
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+}
+
+/// The counts of one bucket's inventory; its size does not grow with the number of objects.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// Digest of the inventory, 64 hex digits.
+    pub inventory_digest: String,
+    /// All object versions listed, delete markers not counted.
+    pub listed: Count,
+    /// Delete markers listed.
+    pub delete_markers: u64,
+    /// Noncurrent versions listed.
+    pub noncurrent: Count,
+    /// What the outcome covers: passes the filters, is of a wanted version.
+    pub selected: Count,
+    /// The selected ones by storage class.
+    pub by_class: BTreeMap<StorageClass, Count>,
+    /// The selected ones by the proof that the listing lets one expect.
+    pub by_forecast: BTreeMap<ProofForecast, Count>,
+    /// What filters or `versions = "current"` leave out.
+    pub left_out: Count,
+    /// Selected and not in the archive yet: to be downloaded.
+    pub missing: Count,
+    /// Selected, not in the archive, and readable now.
+    pub ready: Count,
+    /// Selected, not in the archive, and a restore is under way already.
+    pub thawing: Count,
+    /// Selected, not in the archive, archived in S3, in inventory order.
+    pub frozen: Vec<Stretch>,
+    /// Selected and in the archive.
+    pub stored: Count,
+    /// Of those, the ones that were not yet read back from the medium.
+    pub unread: Count,
+    /// Of those, the ones that the bag does not list yet.
+    pub unsealed: Count,
+    /// Stored ones whose kind of proof permits deletion, and forecasts of it for the missing ones.
+    pub deletable: Count,
+    /// Selected and stored, but without proof: kept in S3.
+    pub unproven: Count,
+    /// Storage classes that s3plan does not know, with one key each.
+    pub unknown_classes: BTreeMap<String, String>,
+}
+
+/// A stretch of the inventory with archived objects that this plan must have thawed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stretch {
+    /// The first number in it.
+    pub first: Number,
+    /// The first number behind it.
+    pub end: Number,
+    /// What needs a RestoreObject, by storage class.
+    pub to_restore: BTreeMap<StorageClass, Count>,
+    /// What needs none because a restore is under way.
+    pub thawing: Count,
+}
+
+impl Stretch {
+    /// Everything in it that has to be waited for.
+    pub fn count(&self) -> Count {
+        self.to_restore.values().fold(self.thawing, |sum, count| sum + *count)
+    }
+}
+
+/// What was found at an archive's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The file system it is on, by the device's number.
+    pub device: u64,
+    /// Bytes that can still be written there.
+    pub available: u64,
+    /// Why nothing can be archived there; `None` where it can.
+    pub trouble: Option<String>,
+    /// Whether a complete bag of this bucket is there.
+    pub sealed: bool,
 }

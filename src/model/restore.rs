@@ -43,13 +43,13 @@ impl Tier {
     ///
     /// Source: S3 User Guide, "Archive retrieval options".
     pub fn hours(self, class: &StorageClass) -> Option<f64> {
-        match (self, class.as_str()) {
-            (Self::Bulk, "DEEP_ARCHIVE") => Some(48.0),
-            (Self::Bulk, _) => Some(12.0),
-            (Self::Standard, "DEEP_ARCHIVE") => Some(12.0),
-            (Self::Standard, _) => Some(5.0),
-            (Self::Expedited, "DEEP_ARCHIVE") => None,
-            (Self::Expedited, _) => Some(0.1),
+        let deep = matches!(class.as_str(), "DEEP_ARCHIVE") || class.is_deep_tier();
+        match (self, deep) {
+            (Self::Bulk, true) => Some(48.0),
+            (Self::Bulk, false) | (Self::Standard, true) => Some(12.0),
+            (Self::Standard, false) => Some(5.0),
+            (Self::Expedited, true) => None,
+            (Self::Expedited, false) => Some(0.1),
         }
     }
 

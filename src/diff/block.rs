@@ -1,0 +1,172 @@
+//! What makes a plan impossible: found while planning, not on the third day of an apply.
+//!
+//! One function a rule; each names the bucket and says what to do.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    AfterArchive, BucketName, Desired, DesiredArchive, DesiredBucket, Mfa, ObjectLock, Observed,
+    SeenBucket, Tally, VersionsWanted,
+};
+
+/// An unfinished upload younger than this means that somebody is writing right now.
+const LIVE_WRITER_MS: i64 = 7 * 24 * 3600 * 1000;
+
+/// Bytes on disk that one archived object costs beside its own: its lines in the bag, its block.
+const OVERHEAD_PER_OBJECT: u64 = 4096 + 1024;
+
+/// Why a plan cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocker {
+    /// Which bucket.
+    pub bucket: BucketName,
+    /// What is in the way and what to do about it, one sentence.
+    pub why: String,
+}
+
+impl Blocker {
+    pub(crate) fn new(bucket: &BucketName, why: impl Into<String>) -> Self {
+        Self { bucket: bucket.clone(), why: why.into() }
+    }
+}
+
+pub(super) fn find(desired: &Desired, observed: &Observed, observed_at_ms: i64) -> Vec<Blocker> {
+    let mut found = Vec::new();
+    for (wanted, seen) in desired.buckets.iter().zip(&observed.buckets) {
+        let mut block = |why: Option<String>| {
+            found.extend(why.map(|why| Blocker::new(&wanted.name, why)));
+        };
+        block(directory_bucket(wanted));
+        block(another_owner(desired, seen));
+        let (Some(archive), Some(tally)) = (&wanted.archive, &seen.tally) else { continue };
+        block(unknown_classes(tally));
+        block(seen.destination.as_ref().and_then(|place| place.trouble.clone()));
+        if archive.then.deletes() {
+            block(mfa_delete(seen));
+            block(object_lock(seen));
+            block(versions_left_behind(archive, tally));
+        }
+        if archive.then == AfterArchive::DeleteBucket {
+            block(objects_left_behind(archive, tally));
+            block(live_writers(seen, observed_at_ms));
+        }
+    }
+    found.extend(disk_space(desired, observed));
+    found
+}
+
+fn directory_bucket(wanted: &DesiredBucket) -> Option<String> {
+    wanted.name.is_directory_bucket().then(|| {
+        "is a directory bucket (S3 Express One Zone), which s3plan does not handle: take it out of \
+         the manifest"
+            .into()
+    })
+}
+
+fn another_owner(desired: &Desired, seen: &SeenBucket) -> Option<String> {
+    let owner = seen.bucket.owner.as_ref().filter(|owner| **owner != desired.account)?;
+    Some(format!(
+        "belongs to account {owner}, not to {}: take it out of the manifest",
+        desired.account
+    ))
+}
+
+fn unknown_classes(tally: &Tally) -> Option<String> {
+    let (class, key) = tally.unknown_classes.iter().next()?;
+    Some(format!(
+        "holds objects of storage class `{class}` (for example {key:?}), which s3plan does not \
+         know how to read: leave them out with `exclude`, or move them to another class"
+    ))
+}
+
+fn mfa_delete(seen: &SeenBucket) -> Option<String> {
+    (seen.bucket.mfa_delete == Mfa::Required).then(|| {
+        "has MFA delete switched on, so every deletion needs a one-time code: have the account's \
+         root switch it off, or use `then = \"keep\"`"
+            .into()
+    })
+}
+
+fn object_lock(seen: &SeenBucket) -> Option<String> {
+    (seen.bucket.object_lock == ObjectLock::On).then(|| {
+        "has Object Lock configured, so versions may be held: use `then = \"keep\"` and delete it \
+         when the retention has run out"
+            .into()
+    })
+}
+
+fn versions_left_behind(archive: &DesiredArchive, tally: &Tally) -> Option<String> {
+    let hidden = tally.noncurrent.objects + tally.delete_markers;
+    (archive.versions == VersionsWanted::Current && hidden > 0).then(|| {
+        format!(
+            "has {} noncurrent versions and {} delete markers that `versions = \"current\"` would \
+             leave behind: set `versions = \"all\"`, or `then = \"keep\"`",
+            tally.noncurrent.objects, tally.delete_markers
+        )
+    })
+}
+
+fn objects_left_behind(archive: &DesiredArchive, tally: &Tally) -> Option<String> {
+    if !tally.left_out.is_empty() && tally.noncurrent.is_empty() {
+        return Some(format!(
+            "cannot be deleted: filters leave {} objects in it; use `then = \"delete-objects\"`",
+            tally.left_out.objects
+        ));
+    }
+    let kept = super::kept_for_want_of_proof(archive, tally);
+    (!kept.is_empty()).then(|| {
+        format!(
+            "cannot be deleted: S3 holds nothing that proves {} of its objects, and such objects \
+             are kept; set `unprovable = \"twice\"` to prove them by two downloads, or use `then = \
+             \"delete-objects\"`",
+            kept.objects
+        )
+    })
+}
+
+fn live_writers(seen: &SeenBucket, observed_at_ms: i64) -> Option<String> {
+    let young = |initiated_ms: i64| observed_at_ms.saturating_sub(initiated_ms) < LIVE_WRITER_MS;
+    let upload = seen.bucket.uploads.iter().find(|upload| young(upload.initiated_ms))?;
+    Some(format!(
+        "has an upload of {:?} that began less than 7 days ago: somebody may still be writing; \
+         stop the writer, then abort or complete the upload",
+        upload.key
+    ))
+}
+
+/// Sums what all buckets need over the file systems that their archives are on.
+fn disk_space(desired: &Desired, observed: &Observed) -> Vec<Blocker> {
+    let mut needed: BTreeMap<u64, (u64, u64, Vec<&BucketName>)> = BTreeMap::new();
+    for (wanted, seen) in desired.buckets.iter().zip(&observed.buckets) {
+        let (Some(tally), Some(place)) = (&seen.tally, &seen.destination) else { continue };
+        if tally.missing.is_empty() || place.trouble.is_some() {
+            continue;
+        }
+        let bytes = tally.missing.bytes + tally.selected.objects * OVERHEAD_PER_OBJECT;
+        let sum = needed.entry(place.device).or_insert((0, place.available, Vec::new()));
+        sum.0 += bytes;
+        sum.1 = sum.1.min(place.available);
+        sum.2.push(&wanted.name);
+    }
+    let mut blockers = Vec::new();
+    for (bytes, available, buckets) in needed.into_values() {
+        if bytes <= available {
+            continue;
+        }
+        let missing = bytesize::ByteSize::b(bytes - available);
+        let others = match buckets.len() {
+            1 => String::new(),
+            n => format!(" together with {} more on the same file system", n - 1),
+        };
+        blockers.push(Blocker::new(
+            buckets[0],
+            format!(
+                "needs {} on disk{others}, but only {} are free: {missing} are missing; free them \
+                 or choose another `to`",
+                bytesize::ByteSize::b(bytes),
+                bytesize::ByteSize::b(available),
+            ),
+        ));
+    }
+    blockers
+}

@@ -1,0 +1,43 @@
+//! Why a change is needed, in words for the person who reviews the plan.
+
+use std::fmt;
+
+use crate::model::AfterArchive;
+
+/// Why a change is needed. Shown, and never steers an apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The objects are in an archive class.
+    Archived,
+    /// They were asked for and take their time.
+    MustThaw,
+    /// The archive does not have them yet.
+    NotOnDisk,
+    /// The files were written but not read back from the medium.
+    NotReadBack,
+    /// The bag is not complete.
+    NotSealed,
+    /// The server is not AWS: whether it honours conditions must be found out.
+    NotAws,
+    /// Somebody must say yes before anything is deleted.
+    DeletionFollows,
+    /// The manifest's `then` asks for it.
+    Then(AfterArchive),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Archived => f.write_str("archived in S3, a copy must be thawed first"),
+            Self::MustThaw => f.write_str("thawing takes hours"),
+            Self::NotOnDisk => f.write_str("not in the archive yet"),
+            Self::NotReadBack => f.write_str("not read back from the medium yet"),
+            Self::NotSealed => f.write_str("the archive is not a complete bag yet"),
+            Self::NotAws => {
+                f.write_str("the endpoint is not AWS: finds out whether conditional deletes hold")
+            }
+            Self::DeletionFollows => f.write_str("deletions follow: a person must say yes"),
+            Self::Then(then) => write!(f, "the manifest says then = \"{}\"", then.as_str()),
+        }
+    }
+}
