@@ -97,6 +97,19 @@ pub enum ProofForecast {
     Unknown,
 }
 
+impl ProofForecast {
+    /// For the words of a plan.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::FullChecksum => "checksum",
+            Self::CompositeChecksum => "checksum of parts",
+            Self::Md5ETag => "MD5",
+            Self::MultipartETag => "MD5 of parts",
+            Self::Unknown => "none known",
+        }
+    }
+}
+
 /// Where a restore stands. Source: S3 API Reference, `RestoreStatus`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Thaw {
