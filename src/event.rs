@@ -139,3 +139,13 @@ pub struct Tick {
     /// Requests that had to be sent again so far.
     pub retries: u64,
 }
+
+/// One who is told what happens during an apply: a terminal, a pipe, a JSON stream.
+pub trait Reporter: Send {
+    /// A fact that is durable already.
+    fn event(&mut self, event: &Event);
+    /// Progress that may be lost; comes at most ten times a second for each action.
+    fn tick(&mut self, tick: &Tick);
+    /// A sentence worth a line that is neither: how to resume, what is being retried.
+    fn note(&mut self, words: &str);
+}

@@ -15,6 +15,7 @@ pub mod observed;
 pub mod pace;
 pub mod proof;
 pub mod restore;
+pub mod status;
 
 pub use action::{Action, ActionGraph, ActionId, ActionKind, Bytes, ObjectRange, Takes};
 pub use caller::{Caller, CallerKind, Endpoint};
@@ -33,3 +34,4 @@ pub use observed::{
 };
 pub use proof::{Proof, ProofKind};
 pub use restore::{KeepDays, RestoreWish, Tier};
+pub use status::{BucketPhase, BucketStatus, StatusDoc, Wait};
