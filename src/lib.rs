@@ -4,6 +4,7 @@ pub mod clock;
 pub mod diff;
 pub mod event;
 pub mod graph;
+pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod report;
