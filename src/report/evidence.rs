@@ -39,7 +39,8 @@ pub fn evidence(screen: &Screen, evidence: &Evidence) {
 }
 
 fn text(evidence: &Evidence) -> String {
-    let amount = |count: Count| format!("{}, {}", counted(count.objects, "object"), bytes(count.bytes));
+    let amount =
+        |count: Count| format!("{}, {}", counted(count.objects, "object"), bytes(count.bytes));
     let bucket = shown(evidence.bucket.as_str());
     let mut lines = vec![
         String::new(),

@@ -99,7 +99,7 @@ fn waiting(on: WaitingFor, until_when: Option<Timestamp>, now: Timestamp) -> Str
 fn amount(objects: u64, size: u64) -> String {
     match (objects, size) {
         (0, 0) => String::new(),
-        (n, 0) => format!(", {n}"),
+        (n, 0) => format!(" ({n})"),
         (n, size) => format!(", {}, {}", counted(n, "object"), bytes(size)),
     }
 }

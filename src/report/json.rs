@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::event::{Event, Reporter, Tick};
@@ -34,27 +34,27 @@ impl Json {
         Self { screen, now, last_told: BTreeMap::new() }
     }
 
-    fn line(&self, kind: &str, fields: Map<String, Value>) {
-        let mut line = Map::new();
-        line.insert("type".into(), kind.into());
-        line.insert("format".into(), FORMAT.into());
-        line.extend(fields);
-        let json = Value::Object(line).to_string();
+    /// `head` stands before the other fields, for those who read along.
+    fn line(&self, kind: &str, head: Vec<(&str, Value)>, fields: Map<String, Value>) {
+        let mut line = vec![("type", kind.into()), ("format", FORMAT.into())];
+        line.extend(head);
+        line.extend(fields.iter().map(|(name, value)| (name.as_str(), value.clone())));
+        // Text and numbers under text keys always serialise.
+        let json = serde_json::to_string(&InOrder(line)).unwrap_or_default();
         self.screen.out_line(&shown_json(&json));
     }
 }
 
 impl Reporter for Json {
     fn event(&mut self, event: &Event) {
-        let mut fields = Map::new();
-        fields.insert("seq".into(), event.seq.into());
-        fields.insert("at".into(), event.at.to_string().into());
         // A fact is one variant with named fields: `{"done": {"action": …}}`.
         let (kind, of_fact) = fields_of(&event.fact).into_iter().next().unwrap_or_default();
-        if let Value::Object(of_fact) = of_fact {
-            fields.extend(of_fact);
-        }
-        self.line(&kind, fields);
+        let of_fact = match of_fact {
+            Value::Object(of_fact) => of_fact,
+            _ => Map::new(),
+        };
+        let head = vec![("seq", event.seq.into()), ("at", event.at.to_string().into())];
+        self.line(&kind, head, of_fact);
     }
 
     fn tick(&mut self, tick: &Tick) {
@@ -64,15 +64,20 @@ impl Reporter for Json {
             return;
         }
         self.last_told.insert(tick.action.clone(), now);
-        let mut fields = fields_of(tick);
-        fields.insert("at".into(), now.to_string().into());
-        self.line("progress", fields);
+        self.line("progress", vec![("at", now.to_string().into())], fields_of(tick));
     }
 
     fn note(&mut self, words: &str) {
-        let mut fields = Map::new();
-        fields.insert("words".into(), words.into());
-        self.line("note", fields);
+        self.line("note", vec![("words", words.into())], Map::new());
+    }
+}
+
+/// Fields in the order in which they were put.
+struct InOrder<'a>(Vec<(&'a str, Value)>);
+
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 

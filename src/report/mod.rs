@@ -28,6 +28,8 @@ pub use live::Live;
 pub use markdown::{MARKDOWN_LIMIT, markdown};
 pub use plain::Plain;
 pub use plan::{plan, plan_json};
+#[cfg(test)]
+pub(crate) use screen::captured;
 pub use screen::{Color, Screen};
 pub use status::status;
 pub use table::Table;

@@ -51,8 +51,7 @@ impl Reporter for Plain {
         let line = Line::of(&event.fact, (self.now)());
         let least = match self.volume {
             Volume::Quiet => Weight::Trouble,
-            Volume::Normal => Weight::News,
-            Volume::Verbose => Weight::Step,
+            Volume::Normal | Volume::Verbose => Weight::Step,
         };
         if line.weight >= least {
             self.screen.err_line(&styled(line.style, &line.text));

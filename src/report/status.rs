@@ -21,8 +21,9 @@ pub fn status(document: &StatusDoc, now: Timestamp, width: Option<u16>) -> Strin
     if document.buckets.is_empty() {
         return text;
     }
-    let headings = ["Bucket", "Phase", "Objects", "Size", "Home", "Verified", "Deleted", "Waits for"];
-    let mut table = Table::new(&headings, width).numbers(&[2, 3, 4, 5, 6]);
+    let headings =
+        ["Bucket", "Phase", "Objects", "Size", "Downloaded", "Verified", "Deleted", "Waits for"];
+    let mut table = Table::new(&headings).numbers(&[2, 3, 4, 5, 6]);
     for bucket in &document.buckets {
         table.row([
             bucket.bucket.as_str().to_owned(),
@@ -36,7 +37,7 @@ pub fn status(document: &StatusDoc, now: Timestamp, width: Option<u16>) -> Strin
         ]);
     }
     text.push('\n');
-    text.push_str(&table.text());
+    text.push_str(&table.text(width));
     let after: Vec<String> = document.buckets.iter().flat_map(afterwords).collect();
     if !after.is_empty() {
         text.push('\n');

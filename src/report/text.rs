@@ -85,6 +85,10 @@ pub(super) fn shown_lines(text: &str) -> String {
 /// JSON whose strings hold nothing that could harm a terminal; it means the same.
 pub(super) fn shown_json(json: &str) -> Cow<'_, str> {
     escaped(json, |safe, c| {
+        // A line end as such is between the fields; inside a string it is written as `\n`.
+        if c == '\n' {
+            return safe.push(c);
+        }
         for unit in c.encode_utf16(&mut [0; 2]) {
             let _ = write!(safe, "\\u{unit:04x}");
         }
