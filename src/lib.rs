@@ -1,5 +1,6 @@
 //! s3plan retires S3 buckets from a reviewed plan.
 
+pub mod aws;
 pub mod clock;
 pub mod diff;
 pub mod event;
