@@ -1,6 +1,7 @@
 //! s3plan retires S3 buckets from a reviewed plan.
 
 pub mod cli;
+pub mod aws;
 pub mod clock;
 pub mod diff;
 pub mod event;
