@@ -6,3 +6,4 @@ pub mod event;
 pub mod graph;
 pub mod model;
 pub mod plan;
+pub mod state;
