@@ -4,5 +4,6 @@ pub mod clock;
 pub mod diff;
 pub mod event;
 pub mod graph;
+pub mod manifest;
 pub mod model;
 pub mod plan;

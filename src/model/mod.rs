@@ -7,6 +7,7 @@ pub mod action;
 pub mod caller;
 pub mod desired;
 pub mod evidence;
+pub mod filter;
 pub mod headers;
 pub mod money;
 pub mod name;
@@ -25,6 +26,7 @@ pub use desired::{
     ManifestRef, PolicySource, Transfer, UnconditionalDeletes, Unprovable, VersionsWanted,
 };
 pub use evidence::EvidenceId;
+pub use filter::{BadGlob, KeyFilter};
 pub use headers::ObjectHeaders;
 pub use money::Usd;
 pub use name::{AccountId, BucketName, ETag, Number};
