@@ -1,0 +1,318 @@
+//! What happened, what is under way, who said yes: facts, runs, intents, approvals.
+
+use jiff::Timestamp;
+use redb::WriteTransaction;
+use serde::{Deserialize, Serialize};
+
+use super::batch::Batch;
+use super::error::StateError;
+use super::table::{
+    self, APPROVALS, FACTS, Fault, INTENTS, META, RUNS, STANDINGS, Walk, text_key, text_key_and,
+};
+use super::{Care, State};
+use crate::event::{Event, Fact};
+use crate::model::{ActionId, BucketName, EvidenceId, Number};
+
+/// One plan's application, over as many processes as it takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// The plan's digest.
+    pub run: String,
+    /// Where the plan file was, as it was given.
+    pub plan_path: String,
+    /// SHA-256 of the manifest that the plan was made from.
+    pub manifest_digest: String,
+    /// Milliseconds since the Unix epoch.
+    pub started_at_ms: i64,
+    /// Whether a newer plan took its place.
+    pub superseded: bool,
+    /// Milliseconds since the Unix epoch; `None`: not finished.
+    pub finished_at_ms: Option<i64>,
+}
+
+/// A mutating request that is about to leave, or left without an answer: a question to AWS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// From [`State::new_intent_id`].
+    pub id: u64,
+    /// The run's plan digest.
+    pub run: String,
+    /// The action that sends it.
+    pub action: ActionId,
+    /// On which bucket.
+    pub bucket: BucketName,
+    /// What it does.
+    pub kind: IntentKind,
+    /// On what.
+    pub subject: Subject,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
+}
+
+/// What a mutating request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum IntentKind {
+    /// Asks for restores.
+    Restore,
+    /// Deletes object versions.
+    DeleteObjects,
+    /// Aborts an unfinished upload.
+    AbortUpload,
+    /// Deletes the bucket.
+    DeleteBucket,
+    /// Replaces or removes the bucket's policy.
+    SetPolicy,
+    /// Puts or deletes s3plan's own canary object.
+    Probe,
+}
+
+/// What a mutating request is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// Rows of the bucket's inventory. A new inventory with other numbers closes the intent.
+    Numbers(Vec<Number>),
+    /// Anything else, as the action that made it reads it.
+    Payload(serde_json::Value),
+}
+
+/// A person's yes to one bucket's evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Which bucket.
+    pub bucket: BucketName,
+    /// Exactly this evidence.
+    pub evidence: EvidenceId,
+    /// Whose credentials.
+    pub caller_arn: String,
+    /// Whose login on this machine.
+    pub os_user: String,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// The run at whose gate it was given; `None` where there was none.
+    pub run: Option<String>,
+}
+
+impl State {
+    /// Makes facts durable and numbers them: disk before eyes.
+    ///
+    /// # Errors
+    /// Where they may not have reached the disk: the apply must stop.
+    pub fn append(
+        &self,
+        run: &str,
+        facts: Vec<Fact>,
+        at: Timestamp,
+    ) -> Result<Vec<Event>, StateError> {
+        let mut batch = Batch::new();
+        for fact in facts {
+            batch.fact(run, fact, at);
+        }
+        self.commit(batch)
+    }
+
+    /// Up to `limit` events of a run in order, from those after `after` on (0 for all).
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn facts(&self, run: &str, after: u64, limit: usize) -> Result<Vec<Event>, StateError> {
+        self.read(|tx| {
+            let mut events = Vec::new();
+            let from = text_key_and(run, &after.saturating_add(1).to_be_bytes());
+            let end = text_key_and(run, &[0xff; 9]);
+            table::read(tx, FACTS)?.walk(&from, &end, |_, body| {
+                if events.len() >= limit {
+                    return Ok(Walk::Stop);
+                }
+                events.push(event_in(body)?);
+                Ok(Walk::On)
+            })?;
+            Ok(events)
+        })
+    }
+
+    /// The latest event of each action of a run, without walking over its journal.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn standings(&self, run: &str) -> Result<Vec<(ActionId, Event)>, StateError> {
+        self.read(|tx| {
+            let events = table::read(tx, STANDINGS)?.all_json::<Event>(&text_key(run))?;
+            Ok(events
+                .into_iter()
+                .filter_map(|event| Some((action_of(&event.fact)?.clone(), event)))
+                .collect())
+        })
+    }
+
+    /// The number of the latest event of all; 0 before the first.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn last_seq(&self) -> Result<u64, StateError> {
+        self.read(|tx| Ok(table::read(tx, META)?.json(b"last-seq")?.unwrap_or(0)))
+    }
+
+    /// Records that a plan was made. It takes the place of every other: a run of another plan is superseded.
+    ///
+    /// # Errors
+    /// Where it cannot be made durable.
+    pub fn plan_made(&self, digest: &str) -> Result<(), StateError> {
+        self.write(Care::Usual, |tx| {
+            let mut meta = table::write(tx, META)?;
+            meta.put_json(b"newest-plan", &digest)?;
+            let current = meta.json::<String>(b"current-run")?;
+            if let Some(current) = current.filter(|run| run != digest) {
+                let mut runs = table::write(tx, RUNS)?;
+                change_run(&mut runs, &current, |run| run.superseded = true)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The digest of the newest plan; `None` before the first. Applying another is stale.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn newest_plan(&self) -> Result<Option<String>, StateError> {
+        self.read(|tx| table::read(tx, META)?.json(b"newest-plan"))
+    }
+
+    /// Begins a run, or takes it up again: what is known of it stays.
+    ///
+    /// # Errors
+    /// Where it cannot be made durable.
+    pub fn begin_run(&self, run: &RunRow) -> Result<RunRow, StateError> {
+        self.write(Care::Usual, |tx| {
+            let mut runs = table::write(tx, RUNS)?;
+            let known = runs.json::<RunRow>(run.run.as_bytes())?;
+            if known.is_none() {
+                runs.put_json(run.run.as_bytes(), run)?;
+            }
+            table::write(tx, META)?.put_json(b"current-run", &run.run)?;
+            Ok(known.unwrap_or_else(|| run.clone()))
+        })
+    }
+
+    /// The run that was begun or taken up last, finished or not; `None` before the first.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn current_run(&self) -> Result<Option<RunRow>, StateError> {
+        self.read(|tx| match table::read(tx, META)?.json::<String>(b"current-run")? {
+            Some(run) => table::read(tx, RUNS)?.json(run.as_bytes()),
+            None => Ok(None),
+        })
+    }
+
+    /// One run by its plan's digest; `None` where it never began.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn run(&self, run: &str) -> Result<Option<RunRow>, StateError> {
+        self.read(|tx| table::read(tx, RUNS)?.json(run.as_bytes()))
+    }
+
+    /// A newer plan takes the run's place.
+    ///
+    /// # Errors
+    /// [`StateError::NotKept`] for an unknown run; and where it cannot be made durable.
+    pub fn supersede(&self, run: &str) -> Result<(), StateError> {
+        self.write(Care::Usual, |tx| {
+            change_run(&mut table::write(tx, RUNS)?, run, |run| run.superseded = true)
+        })
+    }
+
+    /// Nothing of the run is left to do.
+    ///
+    /// # Errors
+    /// [`StateError::NotKept`] for an unknown run; and where it cannot be made durable.
+    pub fn finish_run(&self, run: &str, at_ms: i64) -> Result<(), StateError> {
+        self.write(Care::Usual, |tx| {
+            change_run(&mut table::write(tx, RUNS)?, run, |run| run.finished_at_ms = Some(at_ms))
+        })
+    }
+
+    /// The intents of a bucket whose outcome is not known, in the order in which they were made.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn open_intents(&self, bucket: &BucketName) -> Result<Vec<Intent>, StateError> {
+        let mut intents = self.all_open_intents()?;
+        intents.retain(|intent| intent.bucket == *bucket);
+        Ok(intents)
+    }
+
+    /// The intents of all buckets whose outcome is not known, in the order in which they were made.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn all_open_intents(&self) -> Result<Vec<Intent>, StateError> {
+        self.read(|tx| table::read(tx, INTENTS)?.all_json(&[]))
+    }
+
+    /// All approvals of a bucket. One counts only for the very evidence it names.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn approvals(&self, bucket: &BucketName) -> Result<Vec<Approval>, StateError> {
+        self.read(|tx| table::read(tx, APPROVALS)?.all_json(&text_key(bucket.as_str())))
+    }
+}
+
+fn change_run(
+    runs: &mut table::WriteRows<'_>,
+    run: &str,
+    change: impl FnOnce(&mut RunRow),
+) -> Result<(), Fault> {
+    let row = runs.json::<RunRow>(run.as_bytes())?;
+    let mut row = row.ok_or_else(|| StateError::NotKept { what: format!("run {run}") })?;
+    change(&mut row);
+    runs.put_json(run.as_bytes(), &row)?;
+    Ok(())
+}
+
+/// Numbers facts and writes them inside a transaction.
+pub(super) fn append_in(
+    tx: &WriteTransaction,
+    facts: Vec<(String, Fact, Timestamp)>,
+    events: &mut Vec<Event>,
+) -> Result<(), Fault> {
+    let mut meta = table::write(tx, META)?;
+    let mut journal = table::write(tx, FACTS)?;
+    let mut standings = table::write(tx, STANDINGS)?;
+    let mut seq = meta.json::<u64>(b"last-seq")?.unwrap_or(0);
+    for (run, fact, at) in facts {
+        seq += 1;
+        let event = Event { seq, at, fact };
+        journal.put_json(&text_key_and(&run, &seq.to_be_bytes()), &event)?;
+        if let Some(action) = action_of(&event.fact) {
+            standings.put_json(&text_key_and(&run, action.as_str().as_bytes()), &event)?;
+        }
+        events.push(event);
+    }
+    meta.put_json(b"last-seq", &seq)?;
+    Ok(())
+}
+
+/// The action whose standing a fact changes; `None` for facts about runs, buckets and objects.
+fn action_of(fact: &Fact) -> Option<&ActionId> {
+    match fact {
+        Fact::Started { action }
+        | Fact::Waiting { action, .. }
+        | Fact::Done { action, .. }
+        | Fact::Failed { action, .. } => Some(action),
+        Fact::RunStarted { .. }
+        | Fact::Stale { .. }
+        | Fact::ObjectFailed { .. }
+        | Fact::LeftAlone { .. }
+        | Fact::GateOpened { .. }
+        | Fact::Approved { .. } => None,
+    }
+}
+
+fn event_in(body: &[u8]) -> Result<Event, Fault> {
+    serde_json::from_slice(body)
+        .map_err(|error| Fault::Rot(format!("an event makes no sense: {error}")))
+}
