@@ -1,6 +1,5 @@
 //! s3plan retires S3 buckets from a reviewed plan.
 
-pub mod apply;
 pub mod archive;
 pub mod aws;
 pub mod clock;
@@ -9,7 +8,6 @@ pub mod event;
 pub mod graph;
 pub mod manifest;
 pub mod model;
-pub mod observe;
 pub mod plan;
 pub mod proof;
 pub mod state;

@@ -1,1 +1,41 @@
-//! (being built)
+//! Talks to AWS: the only room that names its SDK.
+//!
+//! In: [`Settings`] and what the SDK finds in profiles and environment. Out: [`Aws`] for the
+//! account, [`Bucket`] for one bucket, [`AwsError`] for everything that fails. No type of the SDK
+//! leaves.
+//!
+//! Promises:
+//! - answers are checked before they are believed: listings rise, end where they say so and are
+//!   whole; a GET is the object, the version and the range that were asked for;
+//! - a 403 is never "gone", and every request about a bucket names its expected owner;
+//! - nothing waits for ever: connecting, headers and bodies have limits of their own;
+//! - requests are repeated with growing pauses while patience lasts, and each repeat is counted; a
+//!   request that could cost twice is not repeated when its outcome is unknown.
+//!
+//! It decides nothing: what to restore, fetch or delete, its callers know.
+
+mod bucket;
+mod buckets;
+mod configuration;
+mod connect;
+mod delete;
+mod error;
+mod get;
+mod identity;
+mod listing;
+mod object;
+mod page;
+mod parse;
+mod retry;
+mod wire;
+
+pub use bucket::{Bucket, BucketDeletion};
+pub use buckets::BucketEntry;
+pub use connect::{Aws, Settings};
+pub use delete::{BATCH, Condition, DeleteTarget, Deletion};
+pub use error::{AwsError, ErrorKind};
+pub use get::{Body, Get};
+pub use identity::UserIdentity;
+pub use listing::{ListCursor, Listing, Page, Pages};
+pub use object::{Attributes, Head, PartAttributes, PartHead, RestoreAnswer};
+pub use parse::{ContentRange, Unreadable, decode_key, read_content_range, read_restore_header};

@@ -1,0 +1,457 @@
+//! One bucket: what it is, its policy, its unfinished uploads, its end.
+//!
+//! Every request names the expected owner, so that a bucket that was deleted and re-claimed by
+//! another account answers 403 instead of being touched. Source: S3 User Guide, "Verifying bucket
+//! ownership with bucket owner condition".
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, MfaDeleteStatus, ObjectLockEnabled};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::connect::{Aws, Link};
+use super::error::{About, AwsError, ErrorKind};
+use super::parse::decode_key;
+use super::wire::Watch;
+use crate::model::{
+    AccountId, BucketName, Endpoint, Mfa, ObjectLock, ObservedBucket, UploadInProgress, Versioning,
+};
+
+/// One bucket of one owner. Cheap to clone.
+#[derive(Clone)]
+pub struct Bucket {
+    pub(crate) aws: Aws,
+    pub(crate) name: Arc<BucketName>,
+    pub(crate) owner: Arc<AccountId>,
+    /// Corrected once a redirect names another region.
+    region: Arc<RwLock<String>>,
+}
+
+/// What became of a bucket that was to be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BucketDeletion {
+    /// It is gone now.
+    Deleted,
+    /// Something is still in it; it stays.
+    NotEmpty,
+    /// It was gone already.
+    Gone,
+}
+
+impl Aws {
+    /// A handle on one bucket. Asks nothing yet.
+    pub fn bucket(&self, name: &BucketName, region: &str, owner: &AccountId) -> Bucket {
+        Bucket {
+            aws: self.clone(),
+            name: Arc::new(name.clone()),
+            owner: Arc::new(owner.clone()),
+            region: Arc::new(RwLock::new(region.to_owned())),
+        }
+    }
+}
+
+impl Bucket {
+    /// Its name.
+    pub fn name(&self) -> &BucketName {
+        &self.name
+    }
+
+    /// The region its requests go to.
+    pub fn region(&self) -> String {
+        self.region.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The account it must belong to.
+    pub fn owner(&self) -> &AccountId {
+        &self.owner
+    }
+
+    /// The same bucket with another patience; see [`Aws::with_patience`].
+    #[must_use]
+    pub fn with_patience(&self, patience: std::time::Duration) -> Self {
+        Self { aws: self.aws.with_patience(patience), ..self.clone() }
+    }
+
+    /// A request that only looks at this bucket.
+    pub(crate) fn reads(&self, operation: &'static str, doing: &'static str) -> About<'_> {
+        About::reads(operation, doing).bucket(self.name.as_str())
+    }
+
+    /// A request that may change something in this bucket.
+    pub(crate) fn changes(&self, operation: &'static str, doing: &'static str) -> About<'_> {
+        About::changes(operation, doing).bucket(self.name.as_str())
+    }
+
+    /// Asks in the bucket's region; where an answer names another region, asks there, once.
+    pub(crate) async fn ask<T, E, F, Answer>(
+        &self,
+        about: &About<'_>,
+        send: F,
+    ) -> Result<T, AwsError>
+    where
+        F: Fn(&Link, &aws_sdk_s3::Client) -> Answer,
+        Answer: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let _slot = self.aws.slot().await;
+        self.ask_holding_slot(about, send).await
+    }
+
+    /// As [`Bucket::ask`], for a caller that keeps a slot of its own.
+    pub(crate) async fn ask_holding_slot<T, E, F, Answer>(
+        &self,
+        about: &About<'_>,
+        send: F,
+    ) -> Result<T, AwsError>
+    where
+        F: Fn(&Link, &aws_sdk_s3::Client) -> Answer,
+        Answer: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let mut moved = false;
+        loop {
+            let region = self.region();
+            let ask = |link: &Link| send(link, &link.s3(&region));
+            let answer = self.aws.ask_holding_slot(about, ask).await;
+            match answer {
+                Err(error) => match error.kind() {
+                    ErrorKind::WrongRegion { region: Some(there) }
+                        if *there != region && !moved =>
+                    {
+                        moved = true;
+                        there.clone_into(
+                            &mut self.region.write().unwrap_or_else(PoisonError::into_inner),
+                        );
+                    }
+                    _ => return Err(error),
+                },
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Looks at everything but the objects: region and owner, versioning, object lock, unfinished
+    /// uploads, policy.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSuchBucket`], [`ErrorKind::OtherOwner`], [`ErrorKind::Denied`] (its operation
+    /// says which permission is missing) and all others. A denial is never read as "has none".
+    pub async fn facts(&self) -> Result<ObservedBucket, AwsError> {
+        self.look().await?;
+        let (versioning, mfa_delete) = self.versioning().await?;
+        let object_lock = self.object_lock().await?;
+        let uploads = self.list_uploads().await?;
+        let policy = self.policy().await?;
+        // Other servers take the expected owner and ignore it.
+        let owner = (self.aws.endpoint() == Endpoint::Aws).then(|| self.owner.as_ref().clone());
+        Ok(ObservedBucket {
+            name: self.name.as_ref().clone(),
+            region: self.region(),
+            owner,
+            versioning,
+            mfa_delete,
+            object_lock,
+            uploads,
+            policy,
+        })
+    }
+
+    /// Asks whether the bucket is there, is ours, and lives where we think; learns its region.
+    ///
+    /// # Errors
+    /// As [`Bucket::facts`].
+    pub async fn look(&self) -> Result<(), AwsError> {
+        let about = self.reads("HeadBucket", "look at the bucket");
+        let owned = self.head_as(&about, Some(self.owner.as_str().to_owned())).await;
+        match owned {
+            Err(error) if *error.kind() == ErrorKind::Denied => {
+                // Without an expected owner a bucket of somebody else who lets us look answers.
+                match self.head_as(&about, None).await {
+                    Ok(_) => Err(error.of(ErrorKind::OtherOwner, "")),
+                    Err(_) => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+            Ok(Some(region)) if region != self.region() => {
+                // AWS answers HeadBucket from every region's endpoint.
+                *self.region.write().unwrap_or_else(PoisonError::into_inner) = region;
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    async fn head_as(
+        &self,
+        about: &About<'_>,
+        owner: Option<String>,
+    ) -> Result<Option<String>, AwsError> {
+        let answer = self
+            .ask(about, |_, s3| {
+                s3.head_bucket()
+                    .bucket(self.name.as_str())
+                    .set_expected_bucket_owner(owner.clone())
+                    .send()
+            })
+            .await?;
+        Ok(answer.bucket_region().filter(|region| !region.is_empty()).map(str::to_owned))
+    }
+
+    /// Asks whether it keeps versions, and whether deletions need a one-time code.
+    ///
+    /// # Errors
+    /// Any; an unknown status is a [`ErrorKind::BadAnswer`].
+    pub async fn versioning(&self) -> Result<(Versioning, Mfa), AwsError> {
+        let about = self.reads("GetBucketVersioning", "ask for the versioning of");
+        let watch = Watch::default();
+        let answer = self
+            .ask(&about, |_, s3| {
+                s3.get_bucket_versioning()
+                    .bucket(self.name.as_str())
+                    .expected_bucket_owner(self.owner.as_str())
+                    .customize()
+                    .interceptor(watch.clone())
+                    .send()
+            })
+            .await?;
+        // A cut document would read as "never": deletions would then add markers, or worse.
+        let body = watch.body();
+        let empty = body.trim_ascii_end().ends_with(b"/>");
+        if !empty && !watch.closes("VersioningConfiguration") {
+            return Err(about.bad_answer("it is cut off"));
+        }
+        let versioning = match answer.status() {
+            None => Versioning::Never,
+            Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
+            Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
+            Some(other) => {
+                return Err(about.bad_answer(format!("unknown status `{}`", other.as_str())));
+            }
+        };
+        let mfa = match answer.mfa_delete() {
+            None | Some(MfaDeleteStatus::Disabled) => Mfa::NotRequired,
+            Some(_) => Mfa::Required,
+        };
+        Ok((versioning, mfa))
+    }
+
+    /// Asks whether single versions may be held.
+    ///
+    /// # Errors
+    /// Any but "not configured".
+    pub async fn object_lock(&self) -> Result<ObjectLock, AwsError> {
+        let about = self.reads("GetObjectLockConfiguration", "ask for the object lock of");
+        let answer = self
+            .ask(&about, |_, s3| {
+                s3.get_object_lock_configuration()
+                    .bucket(self.name.as_str())
+                    .expected_bucket_owner(self.owner.as_str())
+                    .send()
+            })
+            .await;
+        match answer {
+            Ok(answer) => {
+                let enabled =
+                    answer.object_lock_configuration().and_then(|c| c.object_lock_enabled());
+                Ok(match enabled {
+                    Some(ObjectLockEnabled::Enabled) => ObjectLock::On,
+                    Some(_) => ObjectLock::On,
+                    None => ObjectLock::Off,
+                })
+            }
+            Err(error) if error.code() == Some("ObjectLockConfigurationNotFoundError") => {
+                Ok(ObjectLock::Off)
+            }
+            Err(error) if self.not_offered(&error) => Ok(ObjectLock::Off),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lists every unfinished multipart upload.
+    ///
+    /// # Errors
+    /// Any; a listing that repeats itself or is cut off is a [`ErrorKind::BadAnswer`].
+    pub async fn list_uploads(&self) -> Result<Vec<UploadInProgress>, AwsError> {
+        let about = self.reads("ListMultipartUploads", "list the unfinished uploads of");
+        let mut uploads = Vec::new();
+        let mut markers: Option<(String, Option<String>)> = None;
+        let mut seen = HashSet::new();
+        loop {
+            let watch = Watch::default();
+            let answer = self
+                .ask(&about, |_, s3| {
+                    let (key, upload_id) = markers.clone().unzip();
+                    s3.list_multipart_uploads()
+                        .bucket(self.name.as_str())
+                        .expected_bucket_owner(self.owner.as_str())
+                        .encoding_type(EncodingType::Url)
+                        .set_key_marker(key)
+                        .set_upload_id_marker(upload_id.flatten())
+                        .customize()
+                        .interceptor(watch.clone())
+                        .send()
+                })
+                .await;
+            let answer = match answer {
+                Err(error) if self.not_offered(&error) => return Ok(uploads),
+                answer => answer?,
+            };
+            if !watch.closes("ListMultipartUploadsResult") {
+                return Err(about.bad_answer("the listing is cut off"));
+            }
+            let decode = |text: &str| match answer.encoding_type() {
+                Some(EncodingType::Url) => decode_key(text),
+                _ => Ok(text.to_owned()),
+            };
+            for upload in answer.uploads() {
+                let (Some(key), Some(upload_id)) = (upload.key(), upload.upload_id()) else {
+                    return Err(about.bad_answer("it lists an upload without key or id"));
+                };
+                let initiated_ms = upload.initiated().and_then(|date| date.to_millis().ok());
+                let initiated_ms = initiated_ms
+                    .ok_or_else(|| about.bad_answer("it lists an upload without a date"))?;
+                let key = decode(key).map_err(|error| about.bad_answer(error.to_string()))?;
+                uploads.push(UploadInProgress {
+                    key,
+                    upload_id: upload_id.to_owned(),
+                    initiated_ms,
+                });
+            }
+            match answer.is_truncated() {
+                Some(false) => return Ok(uploads),
+                None => return Err(about.bad_answer("it does not say whether more follows")),
+                Some(true) => {}
+            }
+            let key = answer.next_key_marker().filter(|marker| !marker.is_empty());
+            let key =
+                key.ok_or_else(|| about.bad_answer("more follows, but it does not say where"))?;
+            let key = decode(key).map_err(|error| about.bad_answer(error.to_string()))?;
+            let id = answer.next_upload_id_marker().filter(|marker| !marker.is_empty());
+            let next = (key, id.map(str::to_owned));
+            if !seen.insert(next.clone()) {
+                return Err(about.bad_answer("the listing goes in circles"));
+            }
+            markers = Some(next);
+        }
+    }
+
+    /// Aborts one unfinished upload. One that is gone already counts as aborted.
+    ///
+    /// # Errors
+    /// Any other.
+    pub async fn abort_upload(&self, upload: &UploadInProgress) -> Result<(), AwsError> {
+        let about = self.changes("AbortMultipartUpload", "abort the upload of").key(&upload.key);
+        let answer = self
+            .ask(&about, |_, s3| {
+                s3.abort_multipart_upload()
+                    .bucket(self.name.as_str())
+                    .expected_bucket_owner(self.owner.as_str())
+                    .key(&upload.key)
+                    .upload_id(&upload.upload_id)
+                    .send()
+            })
+            .await;
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the bucket if it is empty.
+    ///
+    /// The name may then be claimed by anyone. A caller that never recorded its intent must not
+    /// read [`BucketDeletion::Gone`] as its own success.
+    ///
+    /// # Errors
+    /// Any other answer; look at [`AwsError::outcome_unknown`].
+    pub async fn delete_bucket(&self) -> Result<BucketDeletion, AwsError> {
+        let about = self.changes("DeleteBucket", "delete the bucket");
+        let answer = self
+            .ask(&about, |_, s3| {
+                s3.delete_bucket()
+                    .bucket(self.name.as_str())
+                    .expected_bucket_owner(self.owner.as_str())
+                    .send()
+            })
+            .await;
+        match answer {
+            Ok(_) => Ok(BucketDeletion::Deleted),
+            Err(error) if *error.kind() == ErrorKind::NoSuchBucket => Ok(BucketDeletion::Gone),
+            Err(error) if error.code() == Some("BucketNotEmpty") => Ok(BucketDeletion::NotEmpty),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the policy, exactly as S3 keeps it; `None`: the bucket has none.
+    ///
+    /// # Errors
+    /// Any but "has none".
+    pub async fn policy(&self) -> Result<Option<String>, AwsError> {
+        let about = self.reads("GetBucketPolicy", "read the policy of");
+        let answer = self
+            .ask(&about, |_, s3| {
+                s3.get_bucket_policy()
+                    .bucket(self.name.as_str())
+                    .expected_bucket_owner(self.owner.as_str())
+                    .send()
+            })
+            .await;
+        match answer {
+            Ok(answer) => match answer.policy() {
+                Some(policy) => Ok(Some(policy.to_owned())),
+                None => Err(about.bad_answer("it holds no policy")),
+            },
+            Err(error) if error.code() == Some("NoSuchBucketPolicy") => Ok(None),
+            Err(error) if self.not_offered(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the policy. There is no condition on it: look right before, and look again after.
+    /// Never confirms the removal of one's own access.
+    ///
+    /// # Errors
+    /// Any; `MalformedPolicy` in [`AwsError::code`] where S3 does not take the document.
+    pub async fn put_policy(&self, policy: &str) -> Result<(), AwsError> {
+        let about = self.changes("PutBucketPolicy", "replace the policy of");
+        self.ask(&about, |_, s3| {
+            s3.put_bucket_policy()
+                .bucket(self.name.as_str())
+                .expected_bucket_owner(self.owner.as_str())
+                .policy(policy)
+                .send()
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Removes the policy. One that is gone already counts as removed.
+    ///
+    /// # Errors
+    /// Any other.
+    pub async fn delete_policy(&self) -> Result<(), AwsError> {
+        let about = self.changes("DeleteBucketPolicy", "remove the policy of");
+        let answer = self
+            .ask(&about, |_, s3| {
+                s3.delete_bucket_policy()
+                    .bucket(self.name.as_str())
+                    .expected_bucket_owner(self.owner.as_str())
+                    .send()
+            })
+            .await;
+        match answer {
+            Err(error) if error.code() != Some("NoSuchBucketPolicy") => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a server that is not AWS says that it knows no such feature: then there is none.
+    pub(crate) fn not_offered(&self, error: &AwsError) -> bool {
+        self.aws.endpoint() == Endpoint::Custom && *error.kind() == ErrorKind::NotImplemented
+    }
+}

@@ -1,0 +1,208 @@
+//! Everything that is set on a bucket, for `metadata/bucket.json`: what is needed to build the
+//! bucket again elsewhere.
+//!
+//! S3's own XML is turned into JSON element by element, with S3's names, so that settings which are
+//! newer than this program are kept too. Texts stay texts; what can be repeated is always a list.
+
+use roxmltree::{Document, Node};
+use serde_json::{Map, Value, json};
+
+use super::bucket::Bucket;
+use super::error::{AwsError, ErrorKind};
+use super::wire::Watch;
+
+/// Elements that S3 may repeat. Source: S3 API Reference, the data types of the settings read here.
+const LISTS: &[&str] = &[
+    "AllowedHeader",
+    "AllowedMethod",
+    "AllowedOrigin",
+    "CORSRule",
+    "CloudFunctionConfiguration",
+    "Event",
+    "ExposeHeader",
+    "FilterRule",
+    "Grant",
+    "NoncurrentVersionTransition",
+    "QueueConfiguration",
+    "RoutingRule",
+    "Rule",
+    "Tag",
+    "TopicConfiguration",
+    "Transition",
+];
+
+/// Sends one of the operations that read a setting, and answers its XML or why there is none.
+macro_rules! setting {
+    ($bucket:expr, $operation:ident, $name:literal) => {{
+        let bucket: &Bucket = $bucket;
+        let about = bucket.reads($name, "read the settings of");
+        let watch = Watch::default();
+        let answer = bucket
+            .ask(&about, |_, s3| {
+                s3.$operation()
+                    .bucket(bucket.name.as_str())
+                    .expected_bucket_owner(bucket.owner.as_str())
+                    .customize()
+                    .interceptor(watch.clone())
+                    .send()
+            })
+            .await;
+        match answer {
+            Ok(_) => read_xml(&watch.body())
+                .ok_or_else(|| about.bad_answer("it is cut off or no XML"))?,
+            Err(error) => refusal(error)?,
+        }
+    }};
+}
+
+impl Bucket {
+    /// Reads everything that is set on the bucket. A setting that is not set is `null`; one that
+    /// the caller may not read, or that the server does not know, is `{"unknown": CODE}`.
+    ///
+    /// # Errors
+    /// Those that say nothing of a setting: no connection, no credentials, no such bucket.
+    pub async fn configuration(&self) -> Result<Value, AwsError> {
+        let mut all = Map::new();
+        all.insert("bucket".into(), json!(self.name.as_str()));
+        all.insert("account".into(), json!(self.owner.as_str()));
+        all.insert("region".into(), json!(self.region()));
+        let policy = match self.policy().await {
+            Ok(policy) => json!(policy),
+            Err(error) => refusal(error)?,
+        };
+        all.insert("policy".into(), policy);
+        let mut keep = |name: &str, value: Value| all.insert(name.to_owned(), value);
+        keep("versioning", setting!(self, get_bucket_versioning, "GetBucketVersioning"));
+        keep("tagging", setting!(self, get_bucket_tagging, "GetBucketTagging"));
+        keep(
+            "lifecycle",
+            setting!(self, get_bucket_lifecycle_configuration, "GetBucketLifecycleConfiguration"),
+        );
+        keep("cors", setting!(self, get_bucket_cors, "GetBucketCors"));
+        keep("website", setting!(self, get_bucket_website, "GetBucketWebsite"));
+        keep("encryption", setting!(self, get_bucket_encryption, "GetBucketEncryption"));
+        keep("acl", setting!(self, get_bucket_acl, "GetBucketAcl"));
+        keep("logging", setting!(self, get_bucket_logging, "GetBucketLogging"));
+        keep(
+            "notification",
+            setting!(
+                self,
+                get_bucket_notification_configuration,
+                "GetBucketNotificationConfiguration"
+            ),
+        );
+        keep("replication", setting!(self, get_bucket_replication, "GetBucketReplication"));
+        keep(
+            "ownership",
+            setting!(self, get_bucket_ownership_controls, "GetBucketOwnershipControls"),
+        );
+        keep(
+            "public_access_block",
+            setting!(self, get_public_access_block, "GetPublicAccessBlock"),
+        );
+        keep(
+            "request_payment",
+            setting!(self, get_bucket_request_payment, "GetBucketRequestPayment"),
+        );
+        keep(
+            "object_lock",
+            setting!(self, get_object_lock_configuration, "GetObjectLockConfiguration"),
+        );
+        keep(
+            "accelerate",
+            setting!(self, get_bucket_accelerate_configuration, "GetBucketAccelerateConfiguration"),
+        );
+        Ok(Value::Object(all))
+    }
+}
+
+/// What a refusal says of a setting: not set, or not to be known.
+fn refusal(error: AwsError) -> Result<Value, AwsError> {
+    let code = error.code().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::Denied => Ok(json!({"unknown": "AccessDenied"})),
+        ErrorKind::NotImplemented => Ok(json!({"unknown": "NotImplemented"})),
+        ErrorKind::Other if error.status() == Some(404) && code.starts_with("NoSuch") => {
+            Ok(Value::Null)
+        }
+        ErrorKind::Other if error.status() == Some(404) && code.contains("NotFound") => {
+            Ok(Value::Null)
+        }
+        ErrorKind::Other if error.status().is_some_and(|status| status < 500) => {
+            Ok(json!({"unknown": code}))
+        }
+        _ => Err(error),
+    }
+}
+
+/// An answer's document as JSON; an empty root element is `null`: nothing is set. `None` where it
+/// is no whole document.
+fn read_xml(body: &[u8]) -> Option<Value> {
+    let text = std::str::from_utf8(body).ok()?;
+    let document = Document::parse(text).ok()?;
+    let root = document.root_element();
+    Some(match root.children().any(|child| child.is_element()) {
+        true => to_json(root),
+        false => Value::Null,
+    })
+}
+
+fn to_json(node: Node<'_, '_>) -> Value {
+    let mut fields = Map::new();
+    // The kind of a grantee is an attribute.
+    for attribute in node.attributes().filter(|attribute| attribute.name() == "type") {
+        fields.insert("Type".to_owned(), json!(attribute.value()));
+    }
+    let mut children = node.children().filter(Node::is_element).peekable();
+    if children.peek().is_none() && fields.is_empty() {
+        return json!(node.text().unwrap_or_default());
+    }
+    for child in children {
+        let name = child.tag_name().name();
+        let value = to_json(child);
+        match fields.get_mut(name) {
+            Some(Value::Array(list)) => list.push(value),
+            Some(single) => *single = Value::Array(vec![single.take(), value]),
+            None if LISTS.contains(&name) => {
+                fields.insert(name.to_owned(), Value::Array(vec![value]));
+            }
+            None => {
+                fields.insert(name.to_owned(), value);
+            }
+        }
+    }
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_keep_s3s_names_and_lists_stay_lists() {
+        let xml = r#"<?xml version="1.0"?>
+            <LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+              <Rule><ID>a &amp; b</ID><Status>Enabled</Status>
+                <Transition><Days>30</Days><StorageClass>GLACIER</StorageClass></Transition>
+              </Rule>
+            </LifecycleConfiguration>"#;
+        let wanted = json!({"Rule": [{"ID": "a & b", "Status": "Enabled",
+            "Transition": [{"Days": "30", "StorageClass": "GLACIER"}]}]});
+        assert_eq!(read_xml(xml.as_bytes()), Some(wanted));
+    }
+
+    #[test]
+    fn a_grantees_kind_is_kept() {
+        let xml = r#"<G><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+            xsi:type="CanonicalUser"><ID>x</ID></Grantee></Grant></G>"#;
+        let wanted = json!({"Grant": [{"Grantee": {"Type": "CanonicalUser", "ID": "x"}}]});
+        assert_eq!(read_xml(xml.as_bytes()), Some(wanted));
+    }
+
+    #[test]
+    fn nothing_set_is_null_and_a_cut_document_is_nothing() {
+        let empty = b"<BucketLoggingStatus xmlns=\"http://doc.s3.amazonaws.com/2006-03-01\"/>";
+        assert_eq!(read_xml(empty), Some(Value::Null));
+        assert_eq!(read_xml(b"<A><B>1</B>"), None);
+    }
+}

@@ -1,0 +1,577 @@
+//! What can go wrong between us and AWS, in words that a person can act on.
+//!
+//! In: the SDK's errors and raw answers. Out: one [`AwsError`], which says what was tried, on which
+//! bucket and key, and why it failed. No type of the SDK leaves this room.
+//!
+//! Promises: a 403 is never read as "gone"; an answer without a body (every failed HEAD) is judged
+//! by its raw status; a lost answer to a mutating request is said to be unknown, never assumed.
+
+use std::error::Error as _;
+use std::fmt;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// What kind of failure it was; what a caller may do about it follows from this alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// No usable credentials: none found, or the service does not know the key.
+    NoCredentials,
+    /// The session is over: a person must log in again.
+    ExpiredCredentials,
+    /// 403 and its kin: the caller may not, or may not know. Never "gone".
+    Denied,
+    /// The bucket belongs to another account than the expected one.
+    OtherOwner,
+    /// There is no such bucket.
+    NoSuchBucket,
+    /// There is no such key or version, or it is a delete marker.
+    NoSuchKey,
+    /// There is no such IAM user.
+    NoSuchUser,
+    /// A condition did not hold (412, or 409 for a concurrent write): the object is another one.
+    Changed,
+    /// The object is archived and no restored copy is there.
+    NotThawed,
+    /// Too many requests, or the service is overloaded.
+    Throttled,
+    /// No connection, or it broke.
+    Unreachable,
+    /// No answer within the time allowed.
+    TimedOut,
+    /// A body came too slowly, or not at all.
+    Stalled,
+    /// The bucket lives elsewhere.
+    WrongRegion {
+        /// Where, if the answer says so.
+        region: Option<String>,
+    },
+    /// Something answered that does not speak S3: a proxy, a captive portal.
+    NotS3,
+    /// The answer contradicts itself or the request; nothing in it is believed.
+    BadAnswer,
+    /// The service does not know this operation.
+    NotImplemented,
+    /// Anything else; the code and the message say what.
+    Other,
+}
+
+/// Whether a request only looks or may change something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It only looks.
+    Reads,
+    /// It may change something, and asking twice has the same end as asking once.
+    Changes,
+    /// It may change something, and asking twice may cost twice: a lost answer is not asked again.
+    ChangesOnce,
+}
+
+/// What a request is about, for the words in its error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    /// S3's name of the operation, for example `GetObject`.
+    pub operation: &'static str,
+    /// What was tried, to follow "could not": `read`, `list the uploads of`.
+    pub doing: &'static str,
+    pub bucket: Option<&'a str>,
+    pub key: Option<&'a str>,
+    pub effect: Effect,
+}
+
+impl<'a> About<'a> {
+    /// A request that only looks.
+    pub fn reads(operation: &'static str, doing: &'static str) -> Self {
+        Self { operation, doing, bucket: None, key: None, effect: Effect::Reads }
+    }
+
+    /// A request that may change something.
+    pub fn changes(operation: &'static str, doing: &'static str) -> Self {
+        Self { effect: Effect::Changes, ..Self::reads(operation, doing) }
+    }
+
+    pub fn bucket(self, bucket: &'a str) -> Self {
+        Self { bucket: Some(bucket), ..self }
+    }
+
+    pub fn key(self, key: &'a str) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    /// An error of our own making.
+    pub fn error(&self, kind: ErrorKind, message: impl Into<String>) -> AwsError {
+        AwsError(Box::new(Failure {
+            kind,
+            operation: self.operation,
+            doing: self.doing,
+            effect: self.effect,
+            bucket: self.bucket.map(str::to_owned),
+            key: self.key.map(str::to_owned),
+            code: None,
+            message: message.into(),
+            status: None,
+            request_id: None,
+        }))
+    }
+
+    /// An answer that cannot be believed.
+    pub fn bad_answer(&self, message: impl Into<String>) -> AwsError {
+        self.error(ErrorKind::BadAnswer, message)
+    }
+}
+
+/// A request to AWS that failed: what was tried, on what, and why.
+///
+/// Its text is one sentence for people.
+#[derive(Clone)]
+pub struct AwsError(Box<Failure>);
+
+#[derive(Clone, Debug)]
+struct Failure {
+    kind: ErrorKind,
+    operation: &'static str,
+    doing: &'static str,
+    effect: Effect,
+    bucket: Option<String>,
+    key: Option<String>,
+    code: Option<String>,
+    message: String,
+    status: Option<u16>,
+    request_id: Option<String>,
+}
+
+impl AwsError {
+    /// What kind of failure it was.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// S3's name of the operation, for example `GetObject`.
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// The bucket it was about; `None` where it was about none.
+    pub fn bucket(&self) -> Option<&str> {
+        self.0.bucket.as_deref()
+    }
+
+    /// The key it was about; `None` where it was about none.
+    pub fn key(&self) -> Option<&str> {
+        self.0.key.as_deref()
+    }
+
+    /// The service's error code; `None` where the answer carried none.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// The service's message, or ours where the service gave none.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The HTTP status; `None` where no answer came.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The service's id of the request, for its support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// Whether the same request may well succeed a little later.
+    pub fn is_retryable(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Throttled
+            | ErrorKind::Unreachable
+            | ErrorKind::TimedOut
+            | ErrorKind::Stalled => true,
+            ErrorKind::Other => self.0.status.is_some_and(|status| status >= 500),
+            _ => false,
+        }
+    }
+
+    /// Whether a mutating request may have taken effect although it failed for us.
+    ///
+    /// Then what is must be looked up; it is never assumed.
+    pub fn outcome_unknown(&self) -> bool {
+        if self.0.effect == Effect::Reads {
+            return false;
+        }
+        match self.0.kind {
+            ErrorKind::TimedOut
+            | ErrorKind::Unreachable
+            | ErrorKind::Stalled
+            | ErrorKind::BadAnswer
+            | ErrorKind::NotS3 => true,
+            ErrorKind::Other => self.0.status.is_none_or(|status| status >= 500),
+            _ => false,
+        }
+    }
+
+    /// What a person can do about it; `None` where we know nothing better than the message.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.0.kind {
+            ErrorKind::NoCredentials => Some(
+                "set --profile or AWS_PROFILE, or log in (`aws sso login`, `aws configure`), and \
+                 run the same command again",
+            ),
+            ErrorKind::ExpiredCredentials => {
+                Some("log in again (`aws sso login`), then run the same command again")
+            }
+            ErrorKind::NotS3 => Some("check the network, the proxy and the endpoint URL"),
+            ErrorKind::Unreachable => Some("check the network, the region and the endpoint URL"),
+            ErrorKind::Denied => Some(
+                "ask for the permission, or check that the bucket belongs to the expected account",
+            ),
+            _ if self.0.code.as_deref() == Some("RequestTimeTooSkewed") => {
+                Some("set this machine's clock")
+            }
+            _ => None,
+        }
+    }
+
+    /// The same failure, but without doubt about its outcome: nothing had left yet.
+    pub(crate) fn of(mut self, kind: ErrorKind, message: impl Into<String>) -> Self {
+        self.0.kind = kind;
+        self.0.message = message.into();
+        self
+    }
+}
+
+impl std::error::Error for AwsError {}
+
+impl fmt::Debug for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for AwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = &self.0;
+        write!(f, "could not {}", failure.doing)?;
+        match (&failure.bucket, &failure.key) {
+            (Some(bucket), Some(key)) => write!(f, " `{}` in `{bucket}`", key.escape_debug())?,
+            (Some(bucket), None) => write!(f, " `{bucket}`")?,
+            _ => {}
+        }
+        write!(f, ": {}", failure.kind.words())?;
+        if let ErrorKind::WrongRegion { region: Some(region) } = &failure.kind {
+            write!(f, " ({region})")?;
+        }
+        if !failure.message.is_empty() {
+            write!(f, ": {}", failure.message.trim_end_matches('.'))?;
+        }
+        let mut marks = Vec::new();
+        marks.extend(failure.code.clone());
+        marks.extend(failure.status.map(|status| format!("HTTP {status}")));
+        marks.extend(failure.request_id.as_ref().map(|id| format!("request {id}")));
+        if marks.is_empty() { Ok(()) } else { write!(f, " [{}]", marks.join(", ")) }
+    }
+}
+
+impl ErrorKind {
+    fn words(&self) -> &'static str {
+        match self {
+            Self::NoCredentials => "no usable AWS credentials",
+            Self::ExpiredCredentials => "the AWS session has expired",
+            Self::Denied => "access denied",
+            Self::OtherOwner => "it belongs to another account",
+            Self::NoSuchBucket => "there is no such bucket",
+            Self::NoSuchKey => "there is no such object version",
+            Self::NoSuchUser => "there is no such user",
+            Self::Changed => "it has changed since",
+            Self::NotThawed => "it is archived and not restored",
+            Self::Throttled => "the service asks to slow down",
+            Self::Unreachable => "the connection failed",
+            Self::TimedOut => "no answer in time",
+            Self::Stalled => "the data stopped coming",
+            Self::WrongRegion { .. } => "the bucket lives in another region",
+            Self::NotS3 => "what answered is not S3",
+            Self::BadAnswer => "the answer cannot be right",
+            Self::NotImplemented => "the service does not offer this",
+            Self::Other => "the request failed",
+        }
+    }
+}
+
+/// The parts of an answer that say why a request failed.
+#[derive(Debug, Default)]
+struct Answer<'a> {
+    status: u16,
+    code: Option<&'a str>,
+    /// `x-amz-bucket-region`.
+    region: Option<&'a str>,
+    /// `x-amz-delete-marker: true`.
+    delete_marker: bool,
+    /// The body looks like a page for browsers.
+    html: bool,
+    /// The bucket is all that the request was about.
+    about_bucket: bool,
+}
+
+/// Judges an answer by code first, then by status.
+///
+/// Source: S3 API Reference, "Error responses"; HEAD answers have no body, hence no code.
+fn judge(answer: &Answer<'_>) -> ErrorKind {
+    if answer.html {
+        return ErrorKind::NotS3;
+    }
+    let region = || ErrorKind::WrongRegion { region: answer.region.map(str::to_owned) };
+    match answer.code.unwrap_or_default() {
+        "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "RequestExpired" => {
+            return ErrorKind::ExpiredCredentials;
+        }
+        "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "InvalidToken"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException"
+        | "MissingAuthenticationToken" => return ErrorKind::NoCredentials,
+        "NoSuchBucket" => return ErrorKind::NoSuchBucket,
+        "NoSuchKey" | "NoSuchVersion" => return ErrorKind::NoSuchKey,
+        "NoSuchEntity" => return ErrorKind::NoSuchUser,
+        "InvalidObjectState" => return ErrorKind::NotThawed,
+        "PreconditionFailed" | "ConditionalRequestConflict" => return ErrorKind::Changed,
+        "GlacierExpeditedRetrievalNotAvailable" | "RequestTimeTooSkewed" => {
+            return ErrorKind::Other;
+        }
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "RequestLimitExceeded"
+        | "TooManyRequests"
+        | "TooManyRequestsException"
+        | "BandwidthLimitExceeded"
+        | "ServiceUnavailable"
+        | "OperationAborted" => return ErrorKind::Throttled,
+        "RequestTimeout" | "RequestTimeoutException" => return ErrorKind::TimedOut,
+        "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => return region(),
+        "NotImplemented" => return ErrorKind::NotImplemented,
+        _ => {}
+    }
+    match answer.status {
+        200..=299 => ErrorKind::BadAnswer,
+        301 | 302 | 307 | 308 => region(),
+        400 if answer.code.is_none() && answer.region.is_some() => region(),
+        401 | 403 => ErrorKind::Denied,
+        404 if answer.code.is_none() || answer.code == Some("NotFound") => {
+            if answer.about_bucket {
+                ErrorKind::NoSuchBucket
+            } else {
+                ErrorKind::NoSuchKey
+            }
+        }
+        405 if answer.delete_marker || (answer.code.is_none() && !answer.about_bucket) => {
+            ErrorKind::NoSuchKey
+        }
+        405 | 501 => ErrorKind::NotImplemented,
+        408 => ErrorKind::TimedOut,
+        412 => ErrorKind::Changed,
+        429 | 503 => ErrorKind::Throttled,
+        _ => ErrorKind::Other,
+    }
+}
+
+/// Turns the SDK's error into ours.
+pub(crate) fn classify<E>(about: &About<'_>, error: &SdkError<E, HttpResponse>) -> AwsError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match error {
+        SdkError::ConstructionFailure(_) => {
+            let (kind, message) =
+                credentials(error).unwrap_or_else(|| (ErrorKind::Other, chain(error)));
+            about.error(kind, message)
+        }
+        SdkError::TimeoutError(_) => about.error(ErrorKind::TimedOut, ""),
+        SdkError::DispatchFailure(failure) => {
+            let (kind, message) = credentials(error).unwrap_or_else(|| {
+                let kind = match failure.is_timeout() {
+                    true => ErrorKind::TimedOut,
+                    false => ErrorKind::Unreachable,
+                };
+                (kind, chain(error))
+            });
+            about.error(kind, message)
+        }
+        SdkError::ResponseError(failure) => {
+            let kind =
+                if is_html(failure.raw()) { ErrorKind::NotS3 } else { ErrorKind::Unreachable };
+            with_answer(about.error(kind, chain(error)), failure.raw())
+        }
+        SdkError::ServiceError(failure) => {
+            let raw = failure.raw();
+            let answer = Answer {
+                status: raw.status().as_u16(),
+                code: failure.err().code().filter(|code| !code.is_empty()),
+                region: raw.headers().get("x-amz-bucket-region"),
+                delete_marker: raw.headers().get("x-amz-delete-marker") == Some("true"),
+                html: is_html(raw),
+                about_bucket: about.key.is_none(),
+            };
+            let kind = judge(&answer);
+            let message = match failure.err().message() {
+                Some(message) => message.to_owned(),
+                None if kind == ErrorKind::BadAnswer => chain(failure.err()),
+                None => String::new(),
+            };
+            let mut error = with_answer(about.error(kind, message), raw);
+            error.0.code = answer.code.map(str::to_owned);
+            error
+        }
+        _ => about.error(ErrorKind::Other, chain(error)),
+    }
+}
+
+fn with_answer(mut error: AwsError, raw: &HttpResponse) -> AwsError {
+    let headers = raw.headers();
+    error.0.status = Some(raw.status().as_u16());
+    error.0.request_id = headers
+        .get("x-amz-request-id")
+        .or_else(|| headers.get("x-amzn-requestid"))
+        .map(str::to_owned);
+    error
+}
+
+/// Whether an answer is a page for browsers: captive portals and proxies say 200 with one.
+fn is_html(raw: &HttpResponse) -> bool {
+    let typed = raw.headers().get("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+    typed || raw.body().bytes().is_some_and(looks_like_html)
+}
+
+fn looks_like_html(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start();
+    [&b"<!doctype html"[..], b"<html"]
+        .iter()
+        .any(|tag| start.len() >= tag.len() && start[..tag.len()].eq_ignore_ascii_case(tag))
+}
+
+/// What the credentials' provider said, where it was the one that failed.
+fn credentials<E>(error: &SdkError<E, HttpResponse>) -> Option<(ErrorKind, String)>
+where
+    E: std::error::Error + 'static,
+{
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.downcast_ref::<CredentialsError>().is_some() {
+            let text = chain(cause);
+            return Some((credentials_kind(&text), text));
+        }
+        source = cause.source();
+    }
+    // Without any provider the SDK fails before it asks one.
+    let text = chain(error);
+    (text.contains("no credentials") || text.contains("NoMatchingAuthScheme"))
+        .then_some((ErrorKind::NoCredentials, text))
+}
+
+/// An expired single sign-on session surfaces as a provider's error, known only by its words.
+fn credentials_kind(text: &str) -> ErrorKind {
+    let text = text.to_ascii_lowercase();
+    let over = ["expired", "sso session", "cached sso token", "unauthorizedexception"];
+    if over.iter().any(|words| text.contains(words)) {
+        ErrorKind::ExpiredCredentials
+    } else {
+        ErrorKind::NoCredentials
+    }
+}
+
+/// An error and its causes in one line, each cause once.
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(status: u16, code: Option<&str>) -> ErrorKind {
+        judge(&Answer { status, code, ..Answer::default() })
+    }
+
+    #[test]
+    fn a_403_is_never_read_as_gone() {
+        for code in [None, Some("AccessDenied"), Some("AccessDeniedException"), Some("Odd")] {
+            for about_bucket in [true, false] {
+                let answer = Answer { status: 403, code, about_bucket, ..Answer::default() };
+                assert_eq!(judge(&answer), ErrorKind::Denied, "{code:?}");
+            }
+        }
+        assert_eq!(of(403, Some("InvalidObjectState")), ErrorKind::NotThawed);
+    }
+
+    #[test]
+    fn a_head_without_a_body_is_judged_by_its_status() {
+        let bucket = Answer { status: 404, about_bucket: true, ..Answer::default() };
+        assert_eq!(judge(&bucket), ErrorKind::NoSuchBucket);
+        assert_eq!(of(404, None), ErrorKind::NoSuchKey);
+        assert_eq!(of(412, None), ErrorKind::Changed);
+        let moved = Answer { status: 301, region: Some("eu-west-1"), ..Answer::default() };
+        assert_eq!(judge(&moved), ErrorKind::WrongRegion { region: Some("eu-west-1".into()) });
+        assert_eq!(of(405, None), ErrorKind::NoSuchKey);
+        assert_eq!(of(503, None), ErrorKind::Throttled);
+    }
+
+    #[test]
+    fn a_404_of_something_else_is_not_a_missing_key() {
+        assert_eq!(of(404, Some("NoSuchBucketPolicy")), ErrorKind::Other);
+        assert_eq!(of(404, Some("NoSuchTagSet")), ErrorKind::Other);
+    }
+
+    #[test]
+    fn only_mutations_have_unknown_outcomes() {
+        let lost = |effect| {
+            About { effect, ..About::reads("X", "do x to") }.error(ErrorKind::TimedOut, "")
+        };
+        assert!(!lost(Effect::Reads).outcome_unknown());
+        assert!(lost(Effect::Changes).outcome_unknown());
+        let refused = About::changes("X", "do x to").error(ErrorKind::Denied, "");
+        assert!(!refused.outcome_unknown() && !refused.is_retryable());
+    }
+
+    #[test]
+    fn the_text_names_what_was_tried_and_on_what() {
+        let about = About::reads("GetObject", "read").bucket("photos").key("a\nb");
+        let mut error = about.error(ErrorKind::Denied, "Access Denied");
+        error.0.status = Some(403);
+        assert_eq!(
+            error.to_string(),
+            "could not read `a\\nb` in `photos`: access denied: Access Denied [HTTP 403]"
+        );
+    }
+
+    #[test]
+    fn an_expired_session_is_told_from_missing_credentials() {
+        let expired = "an error occurred while loading credentials: the SSO session has expired";
+        assert_eq!(credentials_kind(expired), ErrorKind::ExpiredCredentials);
+        let none = "the credential provider was not enabled: no providers in chain";
+        assert_eq!(credentials_kind(none), ErrorKind::NoCredentials);
+    }
+
+    #[test]
+    fn a_page_for_browsers_is_not_s3() {
+        assert!(looks_like_html(b"\n<!DOCTYPE html><html>"));
+        assert!(!looks_like_html(b"<?xml version=\"1.0\"?><ListBucketResult/>"));
+    }
+}

@@ -1,0 +1,194 @@
+//! What is seen of the wire beside the SDK's typed answers: how many requests left, and the raw
+//! status and body of single answers.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::interceptors::context::{
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::retries::RequestAttempts;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+
+/// The one HTTP stack for all services: hyper with rustls on ring, through the proxy that the
+/// environment names. Connectors, and with them their pools, are shared by all clients.
+pub(crate) fn http_client() -> SharedHttpClient {
+    type Timeouts = (Option<Duration>, Option<Duration>);
+    let made: Mutex<HashMap<Timeouts, SharedHttpConnector>> = Mutex::default();
+    http_client_fn(move |settings, components| {
+        let timeouts = (settings.connect_timeout(), settings.read_timeout());
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        let connector = made.entry(timeouts).or_insert_with(|| {
+            let mut builder = Connector::builder()
+                .connector_settings(settings.clone())
+                .enable_tcp_nodelay(true)
+                .proxy_config(ProxyConfig::from_env());
+            builder.set_sleep_impl(components.sleep_impl());
+            let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+            SharedHttpConnector::new(builder.tls_provider(ring).build())
+        });
+        connector.clone()
+    })
+}
+
+/// Counts requests as they leave, the SDK's own retries among them.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    requests: Mutex<BTreeMap<String, u64>>,
+    retries: AtomicU64,
+}
+
+impl Tally {
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    pub fn count_retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count(&self, operation: &str) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        match requests.get_mut(operation) {
+            Some(count) => *count += 1,
+            None => drop(requests.insert(operation.to_owned(), 1)),
+        }
+    }
+}
+
+/// [`Tally`] as the SDK takes it.
+#[derive(Debug)]
+pub(crate) struct Counting(pub Arc<Tally>);
+
+#[dyn_dispatch_hint]
+impl Intercept for Counting {
+    fn name(&self) -> &'static str {
+        "Counting"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.count(cfg.load::<Metadata>().map_or("?", Metadata::name));
+        if cfg.load::<RequestAttempts>().is_some_and(|attempts| attempts.attempts() > 1) {
+            self.0.count_retry();
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the raw status and body of one operation's last answer, and counts its attempts.
+///
+/// The SDK's typed answers do not tell 200 from 202 or 206, and its XML reader takes a document
+/// that was cut in the middle for a whole one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch(Arc<Mutex<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    attempts: u32,
+    status: u16,
+    body: Option<bytes::Bytes>,
+}
+
+impl Watch {
+    /// How many requests left.
+    pub fn attempts(&self) -> u32 {
+        self.seen(|seen| seen.attempts)
+    }
+
+    /// The last answer's HTTP status; 0 where none came.
+    pub fn status(&self) -> u16 {
+        self.seen(|seen| seen.status)
+    }
+
+    /// The last answer's body, where it is not a stream.
+    pub fn body(&self) -> bytes::Bytes {
+        self.seen(|seen| seen.body.clone().unwrap_or_default())
+    }
+
+    /// Whether the last answer's XML document is there to its end: it closes this root element.
+    pub fn closes(&self, root: &str) -> bool {
+        let body = self.body();
+        let inside = body.trim_ascii_end().strip_suffix(b">").map(<[u8]>::trim_ascii_end);
+        let inside = inside.and_then(|rest| rest.strip_suffix(root.as_bytes()));
+        inside.is_some_and(|rest| rest.ends_with(b"</"))
+    }
+
+    fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Watch {
+    fn name(&self) -> &'static str {
+        "Watch"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.seen(|seen| {
+            *seen = Seen { attempts: seen.attempts + 1, ..Seen::default() };
+        });
+        Ok(())
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.seen(|seen| seen.status = context.response().status().as_u16());
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response().body().bytes();
+        self.seen(|seen| seen.body = body.map(bytes::Bytes::copy_from_slice));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_is_whole_only_with_its_closing_root_tag() {
+        let text = "<?xml version=\"1.0\"?><R><K>a</K></R>\n";
+        for cut in 0..text.len() {
+            let watch = Watch::default();
+            watch.seen(|seen| seen.body = Some(bytes::Bytes::from(text[..cut].to_owned())));
+            assert_eq!(watch.closes("R"), cut >= text.len() - 1, "cut at {cut}");
+        }
+    }
+}
