@@ -1,7 +1,7 @@
 //! Which object versions an outcome covers.
 
 use super::desired::VersionsWanted;
-use super::filter::KeyFilter;
+use super::filter::{BadGlob, KeyFilter};
 use super::object::{ObjectVersion, Standing};
 
 /// The filters and the versions of one archive outcome, ready to be asked.
@@ -20,7 +20,7 @@ impl Selection {
         include: &[String],
         exclude: &[String],
         versions: VersionsWanted,
-    ) -> Result<Self, globset::Error> {
+    ) -> Result<Self, BadGlob> {
         Ok(Self { filter: KeyFilter::new(include, exclude)?, versions })
     }
 
