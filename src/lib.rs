@@ -1,7 +1,8 @@
 //! s3plan retires S3 buckets from a reviewed plan.
 
-pub mod cli;
+pub mod archive;
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod diff;
 pub mod event;
@@ -9,5 +10,6 @@ pub mod graph;
 pub mod manifest;
 pub mod model;
 pub mod plan;
+pub mod proof;
 pub mod report;
 pub mod state;

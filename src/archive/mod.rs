@@ -1,1 +1,2 @@
-//! (being built)
+//! The archive on disk.
+pub mod keymap;

@@ -16,6 +16,7 @@ pub mod observed;
 pub mod pace;
 pub mod proof;
 pub mod restore;
+pub mod selection;
 pub mod status;
 
 pub use action::{Action, ActionGraph, ActionId, ActionKind, Bytes, ObjectRange, Takes};
@@ -36,4 +37,5 @@ pub use observed::{
 };
 pub use proof::{Proof, ProofKind};
 pub use restore::{KeepDays, RestoreWish, Tier};
+pub use selection::Selection;
 pub use status::{BucketPhase, BucketStatus, StatusDoc, Wait};

@@ -1,1 +1,89 @@
-//! (being built)
+//! Looks at live AWS, the archives and the state, and touches none of them.
+//!
+//! In: [`Desired`] and open doors to AWS and the state. Out: [`Observed`], with the listing of each
+//! bucket stored as its inventory. Memory is bounded by a page of a listing, whatever the bucket
+//! holds. Writes only to the state, but for one probe file in `to` that is removed again.
+
+mod destination;
+mod fresh;
+mod listing;
+mod tally;
+
+pub use fresh::{Drift, compare_with_inventory, listing_for};
+pub use listing::{Progress, take_inventory};
+pub use tally::tally;
+
+use thiserror::Error;
+
+use crate::archive::ArchiveError;
+use crate::aws::{Aws, AwsError};
+use crate::model::{
+    Caller, Desired, DesiredBucket, Destination, Observed, SeenBucket, Selection, Tally,
+};
+use crate::state::{State, StateError};
+
+/// Why the world could not be observed. Nothing was changed anywhere.
+#[derive(Debug, Error)]
+pub enum ObserveError {
+    /// AWS did not answer, or not as it should.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The state cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The archive's place cannot be looked at.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A key glob does not compile.
+    #[error("a key glob does not compile: {0}")]
+    Glob(#[from] globset::Error),
+}
+
+/// Looks at everything that the desired buckets need.
+///
+/// `regions` gives each desired bucket's region, in the same order; `now_ms` is when the
+/// inventories are dated. `progress` is told after every page of a listing.
+///
+/// # Errors
+/// The first thing that could not be looked at; inventories of other buckets may be newer by then.
+pub async fn look(
+    aws: &Aws,
+    state: &State,
+    desired: &Desired,
+    regions: &[String],
+    caller: Caller,
+    now_ms: i64,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<Observed, ObserveError> {
+    let mut buckets = Vec::with_capacity(desired.buckets.len());
+    for (wanted, region) in desired.buckets.iter().zip(regions) {
+        buckets.push(look_at(aws, state, desired, wanted, region, now_ms, progress).await?);
+    }
+    Ok(Observed { caller, endpoint: aws.endpoint(), buckets })
+}
+
+async fn look_at(
+    aws: &Aws,
+    state: &State,
+    desired: &Desired,
+    wanted: &DesiredBucket,
+    region: &str,
+    now_ms: i64,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<SeenBucket, ObserveError> {
+    let door = aws.bucket(&wanted.name, region, &desired.account);
+    let bucket = door.facts().await?;
+    let Some(archive) = &wanted.archive else {
+        return Ok(SeenBucket { bucket, tally: None, destination: None });
+    };
+    let selection = Selection::new(&archive.include, &archive.exclude, archive.versions)?;
+    take_inventory(&door, state, &wanted.name, bucket.versioning, now_ms, progress).await?;
+    let (tally, destination) = tokio::task::block_in_place(
+        || -> Result<(Tally, Destination), ObserveError> {
+            let tally = tally(state, &wanted.name, &selection)?;
+            let place = destination::look(&archive.to_path, &desired.account, &wanted.name)?;
+            Ok((tally, place))
+        },
+    )?;
+    Ok(SeenBucket { bucket, tally: Some(tally), destination: Some(destination) })
+}

@@ -1,0 +1,279 @@
+//! `download`: fetches objects into the archive, many at a time, and checkpoints them in batches.
+//!
+//! ```text
+//!   rows of the inventory ─► fetch tasks ─► staged files ─► publish (sync, rename, sync) ─► rows
+//!                            (bounded)                      one batch at a time             (one
+//!                                                                                        commit)
+//! ```
+//!
+//! A row is committed only after its file is durable under its final name, so a crash costs at most
+//! the batch in flight and never leaves a row without its file.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::fetch::{self, Fetch, Fetched, version_name};
+use crate::apply::end::{End, Trouble};
+use crate::apply::work::{Work, blocking};
+use crate::archive::{Archive, Published, keymap};
+use crate::event::Fact;
+use crate::model::{Action, Takes};
+use crate::state::{Batch, Row, Stored, With};
+
+/// Objects fetched at a time, unless the manifest says otherwise.
+const FETCHES_AT_A_TIME: usize = 24;
+/// Files made durable together.
+const BATCH: usize = 1000;
+/// A batch that does not fill up is made durable after this long.
+const BATCH_AGE: Duration = Duration::from_millis(750);
+/// An action with this many failed objects is not worth going on with.
+const FAILURES: u64 = 100;
+
+/// What the fetching left behind.
+#[derive(Default)]
+struct Tally {
+    objects: u64,
+    bytes: u64,
+    failed: u64,
+}
+
+pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
+    let place = work.place().await?;
+    let tally = fetch_all(work, &place, action, |row| wants(work, action, row)).await?;
+    if tally.failed > 0 {
+        return Ok(End::Failed(format!(
+            "{} objects could not be brought home (each is named above); they are untouched in S3, \
+             and the same command tries them again",
+            tally.failed
+        )));
+    }
+    Ok(End::Done { objects: tally.objects, bytes: tally.bytes })
+}
+
+/// Fetches the objects of these rows anew, whatever the rows say.
+pub(super) async fn again(
+    work: &Work,
+    place: &Arc<Archive>,
+    action: &Action,
+    numbers: &std::collections::BTreeSet<u64>,
+) -> Result<u64, Trouble> {
+    Ok(fetch_all(work, place, action, |row| numbers.contains(&row.number)).await?.failed)
+}
+
+/// Whether this action is to bring a row's object home.
+fn wants(work: &Work, action: &Action, row: &Row) -> bool {
+    let thawed = |row: &Row| row.object.is_frozen();
+    row.stored.is_none()
+        && work.selection.takes(&row.object)
+        && action.range.is_none_or(|range| range.contains(row.number))
+        && match action.takes {
+            None => true,
+            Some(Takes::Ready) => !thawed(row),
+            Some(Takes::Thawed) => thawed(row),
+        }
+}
+
+async fn fetch_all(
+    work: &Work,
+    place: &Arc<Archive>,
+    action: &Action,
+    wants: impl Fn(&Row) -> bool,
+) -> Result<Tally, Trouble> {
+    let (sender, receiver) = mpsc::channel::<Fetch>(BATCH);
+    let fetching = fetch_rows(work, place, wants, sender);
+    let keeping = keep(work, place, action, receiver);
+    let (fetched, kept) = tokio::join!(fetching, keeping);
+    // What was kept is kept, whatever ended the fetching.
+    let tally = kept?;
+    fetched?;
+    Ok(tally)
+}
+
+/// Hands out rows to fetch tasks, so many at a time.
+async fn fetch_rows(
+    work: &Work,
+    place: &Arc<Archive>,
+    wants: impl Fn(&Row) -> bool,
+    sender: mpsc::Sender<Fetch>,
+) -> Result<(), Trouble> {
+    let at_a_time = work.plan.body.transfer.max_connections;
+    let at_a_time = at_a_time.map_or(FETCHES_AT_A_TIME, |most| (most as usize).max(1));
+    let permits = Arc::new(Semaphore::new(at_a_time));
+    let mut tasks: JoinSet<Result<(), Trouble>> = JoinSet::new();
+    let mut from = 0;
+    let mut early = None;
+    'rows: loop {
+        let page = work.page(from, With::Rows)?;
+        let Some(last) = page.last() else { break };
+        from = last.number + 1;
+        for row in page.into_iter().filter(&wants) {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            while let Some(ended) = tasks.try_join_next() {
+                early = early.or(ended?.err());
+            }
+            if work.stop.asked() || early.is_some() || sender.is_closed() {
+                break 'rows;
+            }
+            let (fetcher, place, sender) = (work.fetcher(), Arc::clone(place), sender.clone());
+            tasks.spawn(async move {
+                let fetched = fetch::fetch(&fetcher, &place, row).await?;
+                // A closed channel means that keeping failed, which is told from there.
+                let _ = sender.send(fetched).await;
+                drop(permit);
+                Ok(())
+            });
+        }
+    }
+    while let Some(ended) = tasks.join_next().await {
+        early = early.or(ended?.err());
+    }
+    match early {
+        Some(trouble) => Err(trouble),
+        None => work.unless_stopped(),
+    }
+}
+
+/// Makes what was fetched durable, batch by batch, and records it.
+async fn keep(
+    work: &Work,
+    place: &Arc<Archive>,
+    action: &Action,
+    mut receiver: mpsc::Receiver<Fetch>,
+) -> Result<Tally, Trouble> {
+    let mut tally = Tally::default();
+    loop {
+        let mut batch = Vec::new();
+        let Some(first) = receiver.recv().await else { break };
+        batch.push(first);
+        let full = async {
+            while batch.len() < BATCH {
+                match receiver.recv().await {
+                    Some(fetch) => batch.push(fetch),
+                    None => break,
+                }
+            }
+        };
+        tokio::select! {
+            () = full => {}
+            () = work.clock.sleep(BATCH_AGE) => {}
+        }
+        keep_batch(work, place, batch, &mut tally)?;
+        work.tick(action, tally.objects, tally.bytes)?;
+        if tally.failed >= FAILURES {
+            break;
+        }
+    }
+    Ok(tally)
+}
+
+fn keep_batch(
+    work: &Work,
+    place: &Arc<Archive>,
+    fetches: Vec<Fetch>,
+    tally: &mut Tally,
+) -> Result<(), Trouble> {
+    let mut got = Vec::new();
+    let mut batch = Batch::default();
+    for fetch in fetches {
+        match fetch {
+            Fetch::Got(fetched) => got.push(*fetched),
+            Fetch::Failed { row, why } => {
+                tally.failed += 1;
+                batch.fail(work.name(), row.number, &why);
+                let fact = Fact::ObjectFailed {
+                    bucket: work.name().clone(),
+                    key: row.object.key.clone(),
+                    version_id: row.object.version_id.clone(),
+                    why,
+                };
+                blocking(|| work.recorder.record(fact))?;
+            }
+        }
+    }
+    for kept in blocking(|| publish(place, got))? {
+        tally.objects += 1;
+        tally.bytes += kept.stored.size;
+        batch.store(work.name(), kept.number, &kept.stored);
+        batch.headers(work.name(), kept.number, &kept.headers);
+    }
+    blocking(|| work.state.commit(batch))?;
+    Ok(())
+}
+
+struct Kept {
+    number: u64,
+    stored: Stored,
+    headers: crate::model::ObjectHeaders,
+}
+
+/// Publishes staged files. A name that another file has already is never taken from it: equal bytes
+/// are taken over, other bytes stay, and the new file gets a name among the versions.
+fn publish(place: &Archive, fetched: Vec<Fetched>) -> Result<Vec<Kept>, Trouble> {
+    let mut waiting: Vec<Fetched> = fetched;
+    let mut kept = Vec::new();
+    let mut round = 0;
+    while !waiting.is_empty() {
+        let (files, mut facts): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .map(|f| {
+                let named = (f.staged, f.path.clone());
+                (named, (f.row, f.path, f.digests, f.proof, f.headers))
+            })
+            .unzip();
+        let published = place.publish(files)?;
+        let mut rest = Vec::new();
+        for (outcome, (row, path, digests, proof, headers)) in
+            published.into_iter().zip(facts.drain(..))
+        {
+            match outcome? {
+                Published::InPlace { mtime_ns } => {
+                    let stored = stored(path, mtime_ns, &digests, proof);
+                    kept.push(Kept { number: row.number, stored, headers });
+                }
+                Published::Taken { staged, .. } => {
+                    let there = place.read_back(&path)?;
+                    if there.sha256 == *digests.sha256() && there.size == digests.size() {
+                        let mtime_ns = place.mtime_ns(&path)?;
+                        let stored = stored(path, mtime_ns, &digests, proof);
+                        kept.push(Kept { number: row.number, stored, headers });
+                        continue;
+                    }
+                    let path = other_path(&row, round);
+                    rest.push(Fetched { row, staged, path, digests, proof, headers });
+                }
+            }
+        }
+        waiting = rest;
+        round += 1;
+    }
+    Ok(kept)
+}
+
+/// A name for an object whose own name another file has: among the versions, then with a number.
+fn other_path(row: &Row, round: u32) -> String {
+    let payload = keymap::payload_path(&row.object.key, row.beside_folder);
+    let version = version_name(&row.object);
+    match round {
+        0 => keymap::version_path(&payload, version),
+        n => keymap::version_path(&payload, &format!("{version}~{n}")),
+    }
+}
+
+fn stored(
+    path: String,
+    mtime_ns: i64,
+    digests: &crate::proof::Digests,
+    proof: crate::model::Proof,
+) -> Stored {
+    Stored {
+        path,
+        sha256: *digests.sha256(),
+        size: digests.size(),
+        mtime_ns,
+        proof,
+        readback: None,
+    }
+}

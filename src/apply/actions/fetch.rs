@@ -1,0 +1,335 @@
+//! Brings one object home: pinned, resumed where it broke, digested while it streams, proven.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::apply::end::{End, Trouble};
+use crate::apply::work::Work;
+use crate::archive::{Archive, ArchiveError, Staged, keymap};
+use crate::aws::{AwsError, ErrorKind};
+use crate::model::{ObjectHeaders, ObjectVersion, Proof, ProofKind, Standing, Unprovable};
+use crate::proof::{self, Digests, Hasher, Ladder, Offer, Verdict};
+use crate::state::Row;
+
+/// Times an object is fetched anew when its bytes turn out wrong.
+const FETCHES: u32 = 3;
+/// Times in a row that a body may break without a byte of progress.
+const BREAKS: u32 = 8;
+/// The first pause after a break; doubled each time, up to [`PAUSE_MAX`].
+const PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause between two tries.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Chunks of a body that may wait for the disk.
+const CHUNKS: usize = 8;
+
+/// An object that is whole in the staging folder, with what proved it.
+pub(super) struct Fetched {
+    pub row: Row,
+    pub staged: Staged,
+    pub path: String,
+    pub digests: Digests,
+    pub proof: Proof,
+    pub headers: ObjectHeaders,
+}
+
+/// What came of bringing one object home.
+pub(super) enum Fetch {
+    /// It is in the staging folder, proven or known to be unprovable.
+    Got(Box<Fetched>),
+    /// It could not be had; it stays in S3, and this says why.
+    Failed {
+        row: Box<Row>,
+        why: String,
+    },
+}
+
+/// Where an object's file belongs, from the bag's root.
+pub(super) fn path_of(row: &Row) -> String {
+    let payload = keymap::payload_path(&row.object.key, row.beside_folder);
+    match row.object.standing {
+        Standing::Current => payload,
+        Standing::Noncurrent => keymap::version_path(&payload, version_name(&row.object)),
+    }
+}
+
+/// What tells this version from others of its key in a file name.
+pub(super) fn version_name(object: &ObjectVersion) -> &str {
+    match object.version_id.as_deref() {
+        // `null` is overwritten in place, so only the ETag tells one from the next.
+        None | Some("null") => object.etag.as_str(),
+        Some(id) => id,
+    }
+}
+
+/// Fetches and proves one object.
+pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result<Fetch, Trouble> {
+    let mut part_sizes = Vec::new();
+    let mut why = String::new();
+    for _ in 0..FETCHES {
+        let received = match receive(work, place, &row.object, &part_sizes).await {
+            Ok(received) => received,
+            Err(Trouble::Ends(End::Failed(why))) => {
+                return Ok(Fetch::Failed { row: Box::new(row), why });
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        let Received { staged, digests, ladder, headers } = received;
+        let proof = match ladder.judge(&digests, digests.size()) {
+            Verdict::Proven(proof) => proof,
+            Verdict::Corrupt(proof) => {
+                why = format!(
+                    "its bytes do not match S3's {}: S3 says {}, received {}",
+                    proof.kind, proof.expected, proof.actual
+                );
+                continue;
+            }
+            Verdict::Unproven => {
+                if part_sizes.is_empty()
+                    && let Some(sizes) = uneven_parts(work, &row.object, &headers).await?
+                {
+                    // The parts were not alike: once more, with their real sizes.
+                    part_sizes = sizes;
+                    continue;
+                }
+                match unprovable(work, &row.object, &digests).await? {
+                    Verdict::Proven(proof) => proof,
+                    Verdict::Corrupt(proof) => {
+                        why = format!(
+                            "two downloads differ: {} and {}",
+                            proof.expected, proof.actual
+                        );
+                        continue;
+                    }
+                    Verdict::Unproven => Proof {
+                        kind: ProofKind::Unproven,
+                        expected: String::new(),
+                        actual: String::new(),
+                    },
+                }
+            }
+        };
+        let path = path_of(&row);
+        let fetched = Fetched { row, staged, path, digests, proof, headers };
+        return Ok(Fetch::Got(Box::new(fetched)));
+    }
+    Ok(Fetch::Failed {
+        why: format!("{why} ({FETCHES} times); nothing was kept of it"),
+        row: Box::new(row),
+    })
+}
+
+struct Received {
+    staged: Staged,
+    digests: Digests,
+    ladder: Ladder,
+    headers: ObjectHeaders,
+}
+
+/// Streams one object into the staging folder, digesting on the way.
+async fn receive(
+    work: &Work,
+    place: &Arc<Archive>,
+    object: &ObjectVersion,
+    part_sizes: &[u64],
+) -> Result<Received, Trouble> {
+    let version = object.version_id.as_deref();
+    let mut got = work.door.get(&object.key, version, &object.etag, None).await?;
+    let mut headers = got.head().headers.clone();
+    if got.head().size != object.size {
+        return Err(Trouble::Ends(End::Stale(format!(
+            "{:?} has {} bytes now and had {} when it was listed",
+            object.key,
+            got.head().size,
+            object.size
+        ))));
+    }
+    part_sizes.clone_into(&mut headers.part_sizes);
+    let mut ladder = Ladder::of(&Offer::new(&object.etag, object.size, &headers));
+    if ladder.wants_part_sizes()
+        && let Some(count) = parts_count(object, &headers)
+        && let Some(sizes) = work
+            .door
+            .part_sizes(&object.key, version, &object.etag, object.size, count)
+            .await?
+    {
+        headers.part_sizes = sizes;
+        ladder = Ladder::of(&Offer::new(&object.etag, object.size, &headers));
+    }
+    if headers.tag_count > 0 {
+        headers.tags = Some(work.door.tags(&object.key, version).await?);
+    }
+    let mut sink = Sink::open(place, object, Hasher::new(&ladder)).await?;
+    let mut breaks = 0;
+    let mut pause = PAUSE;
+    loop {
+        let before = sink.received;
+        match pour(work, &mut got, &mut sink).await {
+            Ok(()) => break,
+            Err(Poured::Trouble(trouble)) => return Err(trouble),
+            Err(Poured::Disk) => return Err(sink.fault().await),
+            Err(Poured::Broke(error)) => {
+                breaks = if sink.received > before { 0 } else { breaks + 1 };
+                if breaks >= BREAKS || !can_resume(&error) {
+                    return Err(error.into());
+                }
+                tokio::select! {
+                    () = work.clock.sleep(pause) => {}
+                    () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
+                }
+                pause = if breaks == 0 { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
+                if sink.received == object.size {
+                    break;
+                }
+                let rest = Some((sink.received, object.size)).filter(|(from, _)| *from > 0);
+                got = work.door.get(&object.key, version, &object.etag, rest).await?;
+            }
+        }
+    }
+    let (staged, digests) = sink.close().await?;
+    Ok(Received { staged, digests, ladder, headers })
+}
+
+/// Why pouring stopped before the end of the body.
+enum Poured {
+    /// The line broke: the rest can be asked for.
+    Broke(AwsError),
+    /// The disk did not take it.
+    Disk,
+    /// Something that ends the action.
+    Trouble(Trouble),
+}
+
+async fn pour(
+    work: &Work,
+    got: &mut crate::aws::Get,
+    sink: &mut Sink,
+) -> Result<(), Poured> {
+    loop {
+        let chunk = tokio::select! {
+            chunk = got.chunk() => chunk.map_err(Poured::Broke)?,
+            () = work.stop.wait() => {
+                return Err(Poured::Trouble(Trouble::Ends(End::Parked)));
+            }
+        };
+        let Some(chunk) = chunk else { return Ok(()) };
+        work.throttle.pass(chunk.len()).await;
+        sink.pour(chunk).await.map_err(|()| Poured::Disk)?;
+    }
+}
+
+/// Whether the rest of a body that broke off can be asked for.
+fn can_resume(error: &AwsError) -> bool {
+    error.is_retryable() || *error.kind() == ErrorKind::BadAnswer
+}
+
+/// A thread that digests and writes what it is sent.
+struct Sink {
+    sender: mpsc::Sender<Bytes>,
+    thread: JoinHandle<Result<(Staged, Digests), ArchiveError>>,
+    received: u64,
+}
+
+impl Sink {
+    async fn open(
+        place: &Arc<Archive>,
+        object: &ObjectVersion,
+        mut hasher: Hasher,
+    ) -> Result<Self, Trouble> {
+        let (sender, mut receiver) = mpsc::channel::<Bytes>(CHUNKS);
+        let place = Arc::clone(place);
+        let (size, mtime_ms) = (object.size, object.last_modified_ms);
+        let thread = spawn_blocking(move || {
+            let mut staged = place.stage()?;
+            staged.preallocate(size)?;
+            while let Some(chunk) = receiver.blocking_recv() {
+                hasher.update(&chunk);
+                staged.append(&chunk)?;
+            }
+            staged.set_mtime(mtime_ms)?;
+            staged.park()?;
+            Ok((staged, hasher.finish()))
+        });
+        Ok(Self { sender, thread, received: 0 })
+    }
+
+    async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
+        let bytes = chunk.len() as u64;
+        self.sender.send(chunk).await.map_err(|_| ())?;
+        self.received += bytes;
+        Ok(())
+    }
+
+    async fn close(self) -> Result<(Staged, Digests), Trouble> {
+        drop(self.sender);
+        Ok(self.thread.await??)
+    }
+
+    /// Why the thread stopped taking chunks.
+    async fn fault(self) -> Trouble {
+        match self.close().await {
+            Err(trouble) => trouble,
+            Ok(_) => Trouble::Ends(End::Failed("the writer stopped early".into())),
+        }
+    }
+}
+
+fn parts_count(object: &ObjectVersion, headers: &ObjectHeaders) -> Option<u32> {
+    let of_etag = object.etag.as_multipart().map(|(_, parts)| parts);
+    let of_checksum = || {
+        let value = headers.checksums.values().find_map(|value| value.rsplit_once('-'));
+        value.and_then(|(_, parts)| parts.parse().ok())
+    };
+    of_etag.or_else(of_checksum)
+}
+
+/// The real part sizes, where they were taken to be alike and are not.
+async fn uneven_parts(
+    work: &Work,
+    object: &ObjectVersion,
+    headers: &ObjectHeaders,
+) -> Result<Option<Vec<u64>>, Trouble> {
+    let Some(count) = parts_count(object, headers).filter(|&count| count > 1) else {
+        return Ok(None);
+    };
+    let version = object.version_id.as_deref();
+    let sizes = work
+        .door
+        .each_part_size(&object.key, version, &object.etag, object.size, count)
+        .await?;
+    Ok(sizes.filter(|sizes| *sizes != headers.part_sizes))
+}
+
+/// What stands in where S3 holds nothing to compare with, as far as the plan allows it.
+async fn unprovable(
+    work: &Work,
+    object: &ObjectVersion,
+    first: &Digests,
+) -> Result<Verdict, Trouble> {
+    match work.archive.unprovable {
+        Unprovable::Keep => Ok(Verdict::Unproven),
+        Unprovable::Size => Ok(proof::size_only(object.size, first.size())),
+        Unprovable::Twice => Ok(proof::twice(first, &digest_again(work, object).await?)),
+    }
+}
+
+/// Reads the whole object a second time, keeping nothing but its digest.
+async fn digest_again(work: &Work, object: &ObjectVersion) -> Result<Digests, Trouble> {
+    let version = object.version_id.as_deref();
+    let mut got = work.door.get(&object.key, version, &object.etag, None).await?;
+    let ladder = Ladder::of(&Offer::new(&object.etag, object.size, &ObjectHeaders::default()));
+    let mut hasher = Hasher::new(&ladder);
+    loop {
+        let chunk = tokio::select! {
+            chunk = got.chunk() => chunk?,
+            () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
+        };
+        let Some(chunk) = chunk else { return Ok(hasher.finish()) };
+        work.throttle.pass(chunk.len()).await;
+        hasher.update(&chunk);
+    }
+}
+

@@ -1,0 +1,117 @@
+//! The one funnel through which facts leave an apply: to the journal first, then to whoever reads.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::event::{Event, Fact, Reporter, Tick};
+use crate::state::{AuditEntry, AuditLog, State, StateError};
+
+/// Status is written at most this often while only progress is made.
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// Progress of one action is told at most this often.
+const TICK_EVERY: Duration = Duration::from_millis(100);
+
+/// Records facts, tells them, and keeps `status.json` true.
+pub struct Recorder {
+    state: State,
+    run: String,
+    clock: Clock,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    audit: AuditLog,
+    reporters: Vec<Box<dyn Reporter>>,
+    status: Box<dyn FnMut(&State) -> Result<(), StateError> + Send>,
+    status_at: Option<Instant>,
+    ticked_at: Option<Instant>,
+}
+
+impl Recorder {
+    /// Opens the funnel for one run. `status` writes `status.json`.
+    pub fn new(
+        state: State,
+        run: String,
+        clock: Clock,
+        audit: AuditLog,
+        reporters: Vec<Box<dyn Reporter>>,
+        status: Box<dyn FnMut(&State) -> Result<(), StateError> + Send>,
+    ) -> Self {
+        let inner = Inner { audit, reporters, status, status_at: None, ticked_at: None };
+        Self { state, run, clock, inner: Mutex::new(inner) }
+    }
+
+    /// Makes a fact durable, then shows it. The only way a fact leaves an apply. Blocking.
+    ///
+    /// # Errors
+    /// [`StateError`]: the apply must stop at once, for the fact may not have reached the disk.
+    pub fn record(&self, fact: Fact) -> Result<(), StateError> {
+        // One lock over both steps: facts are shown in the order in which they are kept.
+        let mut inner = self.lock();
+        // Disk before eyes: what a person has read must survive a crash.
+        let events = self.state.append(&self.run, vec![fact], self.clock.now())?;
+        for event in &events {
+            inner.tell(event);
+        }
+        self.write_status(&mut inner)
+    }
+
+    /// Shows progress, if there is time.
+    ///
+    /// # Errors
+    /// [`StateError`] where the state cannot be read for `status.json`.
+    pub fn tick(&self, tick: &Tick) -> Result<(), StateError> {
+        let mut inner = self.lock();
+        let finished = tick.objects == tick.of_objects;
+        if !finished && inner.ticked_at.is_some_and(|at| at.elapsed() < TICK_EVERY) {
+            return Ok(());
+        }
+        inner.ticked_at = Some(Instant::now());
+        for reporter in &mut inner.reporters {
+            reporter.tick(tick);
+        }
+        if inner.status_at.is_none_or(|at| at.elapsed() >= STATUS_EVERY) {
+            self.write_status(&mut inner)?;
+        }
+        Ok(())
+    }
+
+    /// Says a sentence that is neither fact nor progress.
+    pub fn note(&self, words: &str) {
+        for reporter in &mut self.lock().reporters {
+            reporter.note(words);
+        }
+    }
+
+    /// Writes down what a mutating request did, durably, before anyone acts on it. Blocking.
+    ///
+    /// # Errors
+    /// [`StateError`] where the log cannot be written: a mutation without a record ends the apply.
+    pub fn audit(&self, entry: &AuditEntry) -> Result<(), StateError> {
+        self.lock().audit.append(entry)
+    }
+
+    /// The plan's digest.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    fn write_status(&self, inner: &mut Inner) -> Result<(), StateError> {
+        inner.status_at = Some(Instant::now());
+        (inner.status)(&self.state)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A reporter that panicked has lost its line; the journal is whole all the same.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn tell(&mut self, event: &Event) {
+        for reporter in &mut self.reporters {
+            reporter.event(event);
+        }
+    }
+}

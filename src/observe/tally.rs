@@ -1,0 +1,99 @@
+//! Counts one bucket's inventory under an outcome's filters.
+
+use crate::model::{BucketName, ObjectVersion, Selection, Standing, Stretch, Tally, Thaw};
+use crate::state::{Mark, Row, State, StateError, With};
+
+/// Rows read at a time.
+const PAGE: usize = 4096;
+/// How many bytes one stretch of archived objects may hold: small enough to lay out in waves.
+const STRETCH_BYTES: u64 = 256 << 30;
+/// How many objects one stretch may hold.
+const STRETCH_OBJECTS: u64 = 1_000_000;
+
+/// Counts a bucket's inventory. Blocking; one pass over the rows, a page in memory at a time.
+///
+/// # Errors
+/// What the state could not do.
+pub fn tally(
+    state: &State,
+    bucket: &BucketName,
+    selection: &Selection,
+) -> Result<Tally, StateError> {
+    let mut tally = Tally::default();
+    if let Some(inventory) = state.inventory(bucket)? {
+        tally.inventory_digest = inventory.digest;
+    }
+    let mut from = 0;
+    loop {
+        let page = state.page(bucket, from, PAGE, With::Rows)?;
+        let Some(last) = page.last() else { break };
+        from = last.number + 1;
+        for row in &page {
+            count(&mut tally, row, selection);
+        }
+    }
+    Ok(tally)
+}
+
+fn count(tally: &mut Tally, row: &Row, selection: &Selection) {
+    let object = &row.object;
+    if object.delete_marker {
+        tally.delete_markers += 1;
+        return;
+    }
+    tally.listed.add(object.size);
+    if object.standing == Standing::Noncurrent {
+        tally.noncurrent.add(object.size);
+    }
+    if !selection.takes(object) {
+        tally.left_out.add(object.size);
+        return;
+    }
+    tally.selected.add(object.size);
+    tally.by_class.entry(object.class.clone()).or_default().add(object.size);
+    if !object.class.is_known() {
+        let key = || object.key.clone();
+        tally.unknown_classes.entry(object.class.as_str().to_owned()).or_insert_with(key);
+    }
+    tally.by_forecast.entry(object.proof_forecast()).or_default().add(object.size);
+    match &row.stored {
+        Some(stored) => {
+            tally.stored.add(object.size);
+            if !stored.proof.kind.permits_deletion() {
+                tally.unproven.add(object.size);
+            }
+            if !row.marks.has(Mark::ReadBack) {
+                tally.unread.add(object.size);
+            }
+            if !row.marks.has(Mark::Sealed) {
+                tally.unsealed.add(object.size);
+            }
+        }
+        None => {
+            tally.missing.add(object.size);
+            if object.is_frozen() {
+                count_frozen(tally, row.number, object);
+            } else {
+                tally.ready.add(object.size);
+            }
+        }
+    }
+}
+
+fn count_frozen(tally: &mut Tally, number: u64, object: &ObjectVersion) {
+    let full = |stretch: &Stretch| {
+        let count = stretch.count();
+        count.bytes.saturating_add(object.size) > STRETCH_BYTES || count.objects >= STRETCH_OBJECTS
+    };
+    if tally.frozen.last().is_none_or(full) {
+        tally.frozen.push(Stretch { first: number, ..Stretch::default() });
+    }
+    let Some(stretch) = tally.frozen.last_mut() else { return };
+    stretch.end = number + 1;
+    if object.thaw == Thaw::Ongoing {
+        stretch.thawing.add(object.size);
+        tally.thawing.add(object.size);
+    } else {
+        stretch.to_restore.entry(object.class.clone()).or_default().add(object.size);
+    }
+}

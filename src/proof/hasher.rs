@@ -1,0 +1,137 @@
+//! Computes what a ladder needs while the bytes stream by.
+
+use sha2::{Digest, Sha256};
+
+use super::algorithm::{Algorithm, Running};
+use super::ladder::{Ladder, Need, Scope};
+
+/// Takes an object's bytes in order, in pieces of any size.
+#[derive(Debug)]
+pub struct Hasher {
+    /// For the bag and the read-back, whatever S3 holds.
+    sha256: Sha256,
+    size: u64,
+    whole: Vec<(Algorithm, Running)>,
+    parts: Option<Parts>,
+}
+
+/// The digests of the parts, each folded into the digest of digests as soon as it is whole, so that
+/// ten thousand parts cost no more memory than one.
+#[derive(Debug)]
+struct Parts {
+    sizes: Vec<u64>,
+    /// The part that is being read.
+    at: usize,
+    /// What is still to come of it.
+    left: u64,
+    /// For each algorithm: the current part's digest, and the digest of those before.
+    running: Vec<(Algorithm, Running, Running)>,
+}
+
+impl Hasher {
+    /// Starts a stream whose proof the ladder will judge.
+    pub fn new(ladder: &Ladder) -> Self {
+        let needs = ladder.needs();
+        let of = |scope| needs.iter().filter(move |need| need.scope == scope).map(|n| n.algorithm);
+        // SHA-256 of the whole is computed in any case.
+        let whole = of(Scope::Whole).filter(|&a| a != Algorithm::Sha256);
+        let running: Vec<_> =
+            of(Scope::Parts).map(|a| (a, Running::new(a), Running::new(a))).collect();
+        let parts = (!running.is_empty()).then(|| {
+            let sizes = ladder.part_sizes().to_vec();
+            Parts { left: sizes.first().copied().unwrap_or(0), sizes, at: 0, running }
+        });
+        Self {
+            sha256: Sha256::new(),
+            size: 0,
+            whole: whole.map(|a| (a, Running::new(a))).collect(),
+            parts,
+        }
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        self.sha256.update(bytes);
+        for (_, running) in &mut self.whole {
+            running.update(bytes);
+        }
+        if let Some(parts) = &mut self.parts {
+            parts.update(bytes);
+        }
+    }
+
+    /// Ends the stream.
+    pub fn finish(self) -> Digests {
+        let sha256: [u8; 32] = self.sha256.finalize().into();
+        let mut values = vec![(Need::whole(Algorithm::Sha256), sha256.to_vec())];
+        values.extend(self.whole.into_iter().map(|(a, d)| (Need::whole(a), d.finish())));
+        values.extend(self.parts.into_iter().flat_map(Parts::finish));
+        Digests { sha256, size: self.size, values }
+    }
+}
+
+impl Parts {
+    fn update(&mut self, mut bytes: &[u8]) {
+        loop {
+            let take = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+            let (now, later) = bytes.split_at(take);
+            for (_, part, _) in &mut self.running {
+                part.update(now);
+            }
+            self.left -= take as u64;
+            bytes = later;
+            // The last part stays open: an empty one, and bytes too many, end with the stream.
+            if self.left > 0 || self.at + 1 >= self.sizes.len() {
+                break;
+            }
+            self.close_part();
+            self.at += 1;
+            self.left = self.sizes[self.at];
+        }
+        if !bytes.is_empty() {
+            // More than S3 said: the size will not agree, so these digests judge nothing.
+            for (_, part, _) in &mut self.running {
+                part.update(bytes);
+            }
+        }
+    }
+
+    fn close_part(&mut self) {
+        for (algorithm, part, all) in &mut self.running {
+            all.update(&std::mem::replace(part, Running::new(*algorithm)).finish());
+        }
+    }
+
+    fn finish(mut self) -> Vec<(Need, Vec<u8>)> {
+        // Empty parts at the end have no bytes that would close those before them.
+        self.update(&[]);
+        self.close_part();
+        self.running.into_iter().map(|(a, _, all)| (Need::parts(a), all.finish())).collect()
+    }
+}
+
+/// What the bytes of one stream gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    sha256: [u8; 32],
+    size: u64,
+    values: Vec<(Need, Vec<u8>)>,
+}
+
+impl Digests {
+    /// The SHA-256 of all bytes.
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+
+    /// How many bytes there were.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The digest that was needed; `None` where it was not.
+    pub fn get(&self, need: Need) -> Option<&[u8]> {
+        self.values.iter().find(|(have, _)| *have == need).map(|(_, value)| value.as_slice())
+    }
+}
