@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::aws::{Aws, Settings};
 use crate::clock::Clock;
 use crate::event::Reporter;
 use crate::manifest::{self, Wanted};
 use crate::plan::Plan;
 use crate::report::{self, Audience, Screen, Volume};
+use crate::state::{Open, State};
 
 use super::Global;
 use super::exit::{Exit, Failure};
@@ -263,6 +265,29 @@ impl Session {
             None => path.to_owned(),
         };
         Ok(manifest::load(&named)?)
+    }
+
+    /// Connects to AWS by the options; what they leave out comes from where every AWS tool takes
+    /// it. `max_connections` bounds the requests in flight; `None` leaves it to s3plan.
+    ///
+    /// # Errors
+    /// Where the endpoint URL is none. Credentials are looked for with the first request.
+    pub async fn aws(&self, max_connections: Option<u32>) -> Result<Aws, Failure> {
+        let settings = Settings {
+            profile: self.global.profile.clone(),
+            region: self.global.region.clone(),
+            endpoint_url: self.global.endpoint_url.clone(),
+            max_connections,
+        };
+        Ok(Aws::connect(&settings).await?)
+    }
+
+    /// Opens a project's state, or the file that `--state` names.
+    ///
+    /// # Errors
+    /// As [`State::open`].
+    pub fn state(&self, project: &Project, how: Open<'_>) -> Result<State, Failure> {
+        Ok(State::open(&project.state_folder(), self.state_file().as_deref(), how)?)
     }
 
     /// The state file named by `--state`, absolute; `None` leaves it to the project.

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde::Serialize;
+
+use super::text::shown_json;
 
 /// When colours are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -86,6 +89,13 @@ impl Screen {
         self.out(&format!("{line}\n"));
     }
 
+    /// Writes a result to stdout as one JSON document, harmless for a terminal.
+    pub fn json(&self, document: &impl Serialize) {
+        // Documents of text and numbers under text keys always serialise.
+        let json = serde_json::to_string_pretty(document).unwrap_or_default();
+        self.out_line(&shown_json(&json));
+    }
+
     /// Writes one line to stderr, above the bars if there are any.
     pub fn err_line(&self, line: &str) {
         self.err(&format!("{line}\n"));
@@ -112,6 +122,11 @@ impl Screen {
         let mut out = held(&self.streams.out);
         out.flush();
         out.trouble.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether nobody reads stdout any more, or it cannot be written to.
+    pub fn is_closed(&self) -> bool {
+        held(&self.streams.out).trouble.is_some()
     }
 
     /// Where bars are drawn.
