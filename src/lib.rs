@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod diff;
 pub mod event;
@@ -10,4 +11,5 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod proof;
+pub mod report;
 pub mod state;

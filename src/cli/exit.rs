@@ -1,0 +1,207 @@
+//! Where answers become exit codes, and every room's errors become words with a code and help.
+
+use std::process::ExitCode;
+
+use crate::manifest;
+use crate::plan::file::PlanFileError;
+use crate::report::{Screen, shown};
+
+/// How a command ended. The numbers are a contract with scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All that was asked is done.
+    Done,
+    /// An error, or some actions failed; the rest went on and the run can be resumed.
+    Failed,
+    /// `plan --detailed-exitcode` found changes.
+    Changes,
+    /// Stopped because it waits: for a thaw, an approval, a login.
+    Waits,
+    /// The world, the manifest or the plan file changed since the review.
+    Stale,
+    /// Refused: a limit, a blocker, another account, other evidence, a lock-out, a newer format.
+    Refused,
+    /// Another process holds the state or the archive.
+    Held,
+    /// A usage or manifest error, an unknown bucket.
+    Usage,
+    /// Interrupted after a checkpoint.
+    Interrupted,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Changes => 2,
+            Self::Waits => 3,
+            Self::Stale => 4,
+            Self::Refused => 5,
+            Self::Held => 6,
+            Self::Usage => 64,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// What several ends together come to: 130, 5, 4, 1, 3, 0 in that order.
+    ///
+    /// The others end a command before it has parts that could end differently; they stand where
+    /// they hide nothing worse. Nothing at all is [`Exit::Done`].
+    pub fn first(ends: impl IntoIterator<Item = Self>) -> Self {
+        const ORDER: [Exit; 9] = [
+            Exit::Interrupted,
+            Exit::Usage,
+            Exit::Held,
+            Exit::Refused,
+            Exit::Stale,
+            Exit::Failed,
+            Exit::Waits,
+            Exit::Changes,
+            Exit::Done,
+        ];
+        let rank = |exit: &Self| ORDER.iter().position(|other| other == exit);
+        ends.into_iter().min_by_key(rank).unwrap_or(Self::Done)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// Why a command ended without its answer: what a person reads, and what a script sees.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// Stable for ever: people search for it.
+    pub code: &'static str,
+    /// What failed, on what, and what is unharmed: a lower-case phrase.
+    pub message: String,
+    /// What to do next; `None` where the message says it all.
+    pub help: Option<String>,
+    /// A manifest's errors bring excerpts of the file, which replace the message.
+    rejected: Option<Box<manifest::Rejected>>,
+}
+
+impl Failure {
+    /// A failure without help.
+    pub fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, code, message: message.into(), help: None, rejected: None }
+    }
+
+    /// Wrong arguments, found later than the parser could.
+    pub fn usage(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, code, message)
+    }
+
+    /// Something that this version does not do.
+    pub fn not_offered(what: &str) -> Self {
+        Self::new(
+            Exit::Refused,
+            "cli/not-offered",
+            format!("{what} is not offered by this version"),
+        )
+    }
+
+    /// The same with something to type.
+    #[must_use]
+    pub fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// Tells it on stderr.
+    pub fn tell(&self, screen: &Screen) {
+        if let Some(rejected) = &self.rejected {
+            screen.err_line(&rejected.render(screen.colored_err()));
+            return;
+        }
+        let red = anstyle::AnsiColor::Red.on_default().bold();
+        let message = self.message.lines().map(shown).collect::<Vec<_>>().join("\n  ");
+        screen.err_line(&format!("{red}error[{}]{red:#}: {message}", self.code));
+        if let Some(help) = &self.help {
+            let cyan = anstyle::AnsiColor::Cyan.on_default().bold();
+            let help = help.lines().map(shown).collect::<Vec<_>>().join("\n  ");
+            screen.err_line(&format!("  {cyan}help{cyan:#}: {help}"));
+        }
+    }
+}
+
+impl From<manifest::Rejected> for Failure {
+    /// Another account than the manifest's is refused; anything else is the manifest's error.
+    fn from(rejected: manifest::Rejected) -> Self {
+        let (exit, code) = match rejected.has("manifest/other-account") {
+            true => (Exit::Refused, "manifest/other-account"),
+            false => {
+                let first = rejected.errors().first();
+                (Exit::Usage, first.map_or("manifest/rejected", |error| error.code()))
+            }
+        };
+        let message = rejected.to_string();
+        Self { exit, code, message, help: None, rejected: Some(Box::new(rejected)) }
+    }
+}
+
+impl From<PlanFileError> for Failure {
+    fn from(error: PlanFileError) -> Self {
+        let (exit, code, help) = match &error {
+            PlanFileError::Unreadable { .. } => {
+                (Exit::Usage, "plan/unreadable", "`s3plan plan MANIFEST` makes one")
+            }
+            PlanFileError::Unwritable { .. } => (
+                Exit::Failed,
+                "plan/unwritable",
+                "an older plan of that name is still whole; free space or choose another place \
+                 with -o",
+            ),
+            PlanFileError::Newer { .. } => {
+                (Exit::Refused, "plan/newer", "use the s3plan that made it, or plan again")
+            }
+            PlanFileError::Edited { .. } => (
+                Exit::Stale,
+                "plan/edited",
+                "plans are not edited: change the manifest and run `s3plan plan` again",
+            ),
+            PlanFileError::Unsound { .. } => (Exit::Refused, "plan/unsound", "plan again"),
+        };
+        Self::new(exit, code, error.to_string()).help(help)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_end_is_the_one_that_the_shell_sees() {
+        use Exit::{Done, Failed, Interrupted, Refused, Stale, Waits};
+        let order = [Interrupted, Refused, Stale, Failed, Waits, Done];
+        for (place, worse) in order.into_iter().enumerate() {
+            for better in &order[place..] {
+                assert_eq!(Exit::first([*better, worse]), worse);
+                assert_eq!(Exit::first([worse, *better]), worse);
+            }
+        }
+        assert_eq!(Exit::first(order.into_iter().rev()), Interrupted);
+        assert_eq!(Exit::first([]), Done);
+    }
+
+    #[test]
+    fn the_numbers_are_those_that_scripts_know() {
+        use Exit::*;
+        let all = [Done, Failed, Changes, Waits, Stale, Refused, Held, Usage, Interrupted];
+        assert_eq!(all.map(Exit::code), [0, 1, 2, 3, 4, 5, 6, 64, 130]);
+    }
+
+    #[test]
+    fn a_key_in_a_message_cannot_move_the_cursor() {
+        let (screen, _, err) = crate::report::captured::plain();
+        Failure::new(Exit::Failed, "aws/denied", "could not read a\u{202e}b\u{7f}")
+            .help("ask for the permission")
+            .tell(&screen);
+        insta::assert_snapshot!(err.text());
+    }
+}

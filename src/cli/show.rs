@@ -1,0 +1,31 @@
+//! `s3plan show`: a saved plan, with no network, state or credentials.
+
+use std::path::PathBuf;
+
+use crate::report;
+
+use super::exit::{Exit, Failure};
+use super::session::Session;
+
+/// Show a saved plan: as it was printed, as JSON, or as Markdown for a pull request
+#[derive(Debug, clap::Args)]
+pub struct ShowArgs {
+    /// Plan to show [default: the one under plans/]
+    plan: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    /// As Markdown that fits a pull-request comment
+    #[arg(long, conflicts_with = "json")]
+    md: bool,
+}
+
+pub fn run(args: &ShowArgs, session: &Session) -> Result<Exit, Failure> {
+    let (_, _, plan) = session.plan(args.plan.as_deref())?;
+    match (args.json, args.md) {
+        (true, _) => report::plan_json(session.screen(), &plan),
+        (_, true) => session.screen().out(&report::markdown(&plan)),
+        _ => report::plan(session.screen(), &plan),
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,235 @@
+//! stdout and stderr: written to without ever panicking, coloured where that is wanted.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anstream::{AutoStream, ColorChoice};
+use indicatif::{MultiProgress, ProgressDrawTarget};
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// On terminals, unless `NO_COLOR` or its kin say otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Where everything that is said goes. Cheap to clone; clones share the streams.
+///
+/// Writing never fails and never panics: what went wrong is kept for [`Screen::trouble`]. Once the
+/// reader of a pipe is gone, the rest is swallowed.
+#[derive(Clone)]
+pub struct Screen {
+    streams: Arc<Streams>,
+    bars: MultiProgress,
+}
+
+struct Streams {
+    out: Mutex<Stream>,
+    err: Mutex<Stream>,
+}
+
+struct Stream {
+    to: AutoStream<Box<dyn Write + Send>>,
+    colored: bool,
+    /// Why it cannot be written to any more.
+    trouble: Option<io::Error>,
+}
+
+impl Screen {
+    /// The process's own stdout and stderr.
+    pub fn new(color: Color) -> Self {
+        let choice = |found: ColorChoice| match color {
+            Color::Auto => found,
+            Color::Always => ColorChoice::AlwaysAnsi,
+            Color::Never => ColorChoice::Never,
+        };
+        let (out, err) = (io::stdout(), io::stderr());
+        let out_choice = choice(AutoStream::choice(&out));
+        let err_choice = choice(AutoStream::choice(&err));
+        let bars = MultiProgress::with_draw_target(match err.is_terminal() {
+            true => ProgressDrawTarget::stderr_with_hz(10),
+            false => ProgressDrawTarget::hidden(),
+        });
+        Self::over(Box::new(out), out_choice, Box::new(err), err_choice, bars)
+    }
+
+    fn over(
+        out: Box<dyn Write + Send>,
+        out_color: ColorChoice,
+        err: Box<dyn Write + Send>,
+        err_color: ColorChoice,
+        bars: MultiProgress,
+    ) -> Self {
+        let stream = |to, choice| {
+            Mutex::new(Stream {
+                to: AutoStream::new(to, choice),
+                colored: choice != ColorChoice::Never,
+                trouble: None,
+            })
+        };
+        let streams = Streams { out: stream(out, out_color), err: stream(err, err_color) };
+        Self { streams: Arc::new(streams), bars }
+    }
+
+    /// Writes a result to stdout, as it stands.
+    pub fn out(&self, text: &str) {
+        self.bars.suspend(|| held(&self.streams.out).write(text));
+    }
+
+    /// Writes one line to stdout.
+    pub fn out_line(&self, line: &str) {
+        self.out(&format!("{line}\n"));
+    }
+
+    /// Writes one line to stderr, above the bars if there are any.
+    pub fn err_line(&self, line: &str) {
+        self.err(&format!("{line}\n"));
+    }
+
+    /// Writes to stderr, as it stands.
+    pub fn err(&self, text: &str) {
+        self.bars.suspend(|| held(&self.streams.err).write(text));
+    }
+
+    /// Does something that needs the terminal for itself, such as asking; bars stand still.
+    pub fn alone<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.bars.suspend(work)
+    }
+
+    /// Whether stderr takes colours.
+    pub fn colored_err(&self) -> bool {
+        held(&self.streams.err).colored
+    }
+
+    /// What went wrong with stdout, once; `None` also when only its reader has gone, which is how
+    /// `s3plan … | head` ends.
+    pub fn trouble(&self) -> Option<io::Error> {
+        let mut out = held(&self.streams.out);
+        out.flush();
+        out.trouble.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
+    /// Where bars are drawn.
+    pub(super) fn bars(&self) -> &MultiProgress {
+        &self.bars
+    }
+}
+
+impl Stream {
+    fn write(&mut self, text: &str) {
+        if self.trouble.is_none() {
+            self.trouble = self.to.write_all(text.as_bytes()).err();
+        }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if self.trouble.is_none() {
+            self.trouble = self.to.flush().err();
+        }
+    }
+}
+
+/// Lets a logging library write to stderr.
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.err(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A screen for tests, whose text can be read back.
+#[cfg(test)]
+pub(crate) mod captured {
+    use super::*;
+
+    /// What was written to one stream.
+    #[derive(Clone, Default)]
+    pub struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Captured {
+        pub fn text(&self) -> String {
+            String::from_utf8(held(&self.0).clone()).expect("text")
+        }
+    }
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            held(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// A screen and its two streams, coloured or not.
+    pub fn screen(choice: ColorChoice) -> (Screen, Captured, Captured) {
+        let (out, err) = (Captured::default(), Captured::default());
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let screen =
+            Screen::over(Box::new(out.clone()), choice, Box::new(err.clone()), choice, bars);
+        (screen, out, err)
+    }
+
+    /// A screen without colours.
+    pub fn plain() -> (Screen, Captured, Captured) {
+        screen(ColorChoice::Never)
+    }
+
+    /// A screen whose streams fail in this way at every write.
+    pub fn broken(kind: io::ErrorKind) -> Screen {
+        struct Broken(io::ErrorKind);
+        impl Write for Broken {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(self.0.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(self.0.into())
+            }
+        }
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let never = ColorChoice::Never;
+        Screen::over(Box::new(Broken(kind)), never, Box::new(Broken(kind)), never, bars)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_pipe_is_quiet_and_a_full_disk_is_told() {
+        let gone = captured::broken(io::ErrorKind::BrokenPipe);
+        gone.out_line("a result");
+        gone.err_line("a word");
+        assert!(gone.trouble().is_none());
+        let full = captured::broken(io::ErrorKind::StorageFull);
+        full.out_line("a result");
+        assert_eq!(full.trouble().map(|error| error.kind()), Some(io::ErrorKind::StorageFull));
+    }
+
+    #[test]
+    fn a_pipe_gets_no_escape_bytes() {
+        let (screen, out, _) = captured::plain();
+        screen.out_line("\u{1b}[31mred\u{1b}[0m");
+        assert_eq!(out.text(), "red\n");
+        let (screen, out, _) = captured::screen(ColorChoice::AlwaysAnsi);
+        screen.out_line("\u{1b}[31mred\u{1b}[0m");
+        assert_eq!(out.text(), "\u{1b}[31mred\u{1b}[0m\n");
+    }
+}
