@@ -178,9 +178,8 @@ pub fn sha256_hex(content: &Content) -> String {
 pub fn etag(content: &Content, parts: Option<&[u64]>) -> String {
     match parts {
         None => digest(content, Algorithm::Md5, 0, content.size()).map(hex::encode),
-        Some(parts) => {
-            digest_of_parts(content, Algorithm::Md5, parts).map(|md5| suffixed(hex::encode(md5), parts))
-        }
+        Some(parts) => digest_of_parts(content, Algorithm::Md5, parts)
+            .map(|md5| suffixed(hex::encode(md5), parts)),
     }
     .unwrap_or_default()
 }
@@ -253,7 +252,8 @@ mod tests {
 
     #[test]
     fn a_composite_checksum_names_its_number_of_parts() {
-        let sum = checksum(&text("123456789"), Algorithm::Sha256, ChecksumKind::Composite, Some(&[4, 5]));
+        let sum =
+            checksum(&text("123456789"), Algorithm::Sha256, ChecksumKind::Composite, Some(&[4, 5]));
         assert!(sum.unwrap().ends_with("-2"));
     }
 }

@@ -303,7 +303,8 @@ impl Rule {
     }
 
     fn hits(&self, call: u64) -> bool {
-        let chance = (mix(self.seed ^ call.wrapping_mul(0x51_7cc1)) >> 11) as f64 / (1_u64 << 53) as f64;
+        let chance =
+            (mix(self.seed ^ call.wrapping_mul(0x51_7cc1)) >> 11) as f64 / (1_u64 << 53) as f64;
         call >= self.from && self.to.is_none_or(|to| call <= to) && chance < self.probability
     }
 }
@@ -405,7 +406,8 @@ mod tests {
 
     #[test]
     fn a_rule_hits_only_the_calls_it_names() {
-        let faults = Faults::new(vec![Rule::on("GetObject").key("a*").calls(2, 3).then(Effect::Drop)]);
+        let faults =
+            Faults::new(vec![Rule::on("GetObject").key("a*").calls(2, 3).then(Effect::Drop)]);
         let target = Target::of(&Method::GET, &"/photos/abc".parse().unwrap(), &HeaderMap::new());
         let hits: Vec<_> =
             (0..5).map(|_| faults.strike("GetObject", &target, "alice").len()).collect();

@@ -37,7 +37,9 @@ fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let users = sandbox.users();
     let user = match &args.user {
         Some(name) if users.contains(name) => name,
-        Some(name) => return Err(format!("no user `{name}`; there are {}", users.join(", ")).into()),
+        Some(name) => {
+            return Err(format!("no user `{name}`; there are {}", users.join(", ")).into());
+        }
         None => users.first().ok_or("the world has no user")?,
     };
     println!("# account {} answers at {}", world.account, sandbox.endpoint());

@@ -161,9 +161,8 @@ pub static CONFIGS: [Config; 15] = [
     ),
 ];
 
-/// An operation of S3.
+/// An operation of S3, named as in the S3 API Reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is named as in the S3 API Reference")]
 pub enum Op {
     ListBuckets,
     CreateBucket,

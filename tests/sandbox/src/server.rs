@@ -95,7 +95,9 @@ async fn answer(
             let op = target.op_name();
             let mutating = target.op.is_some_and(crate::op::Op::is_mutating);
             let mut request = request.map(Body::from);
-            request.extensions_mut().insert(Asked { target: target.clone(), id: request_id.clone() });
+            request
+                .extensions_mut()
+                .insert(Asked { target: target.clone(), id: request_id.clone() });
             let answer = s3.call(request).await.unwrap_or_else(|_| crate::call::empty(500));
             (op, mutating, answer)
         }
@@ -251,10 +253,7 @@ impl Scope {
         let mut fields = credential.rsplitn(5, '/');
         let (_, service) = (fields.next(), fields.next());
         let access_key = fields.nth(2);
-        Self {
-            access_key: access_key.map(str::to_owned),
-            service: service.map(str::to_owned),
-        }
+        Self { access_key: access_key.map(str::to_owned), service: service.map(str::to_owned) }
     }
 
     fn service(&self) -> Option<Service> {
@@ -341,7 +340,8 @@ async fn perform(shared: &Shared, mut request: S3Request<Body>) -> Answer {
     let (Some(Asked { target, id }), Some(credentials)) = (asked, credentials) else {
         return Refusal::denied().into_answer("/", "", false);
     };
-    let user = shared.account().by_access_key(&credentials.access_key).map(|user| user.name.clone());
+    let user =
+        shared.account().by_access_key(&credentials.access_key).map(|user| user.name.clone());
     let mut call = Call {
         headers: request.headers,
         user: user.unwrap_or_default(),

@@ -88,7 +88,11 @@ impl VersionSnapshot {
 /// What is in the account now.
 pub fn snapshot(shared: &Shared) -> Snapshot {
     let account = shared.account();
-    account.buckets.iter().map(|(name, bucket)| (name.clone(), BucketSnapshot::of(bucket))).collect()
+    account
+        .buckets
+        .iter()
+        .map(|(name, bucket)| (name.clone(), BucketSnapshot::of(bucket)))
+        .collect()
 }
 
 /// The bytes of an object version; `None` when it is not there or a marker.

@@ -107,8 +107,7 @@ pub fn take(shared: &Shared, step: &Step) {
 pub fn put(shared: &Shared, bucket: &str, key: &str, bytes: Bytes) -> bool {
     let now = shared.now();
     let mut account = shared.account();
-    let checksum =
-        account.default_checksum.map(|algorithm| (algorithm, ChecksumKind::FullObject));
+    let checksum = account.default_checksum.map(|algorithm| (algorithm, ChecksumKind::FullObject));
     let Some(bucket) = account.buckets.get_mut(bucket) else { return false };
     let traits = Traits {
         class: "STANDARD".into(),

@@ -143,10 +143,12 @@ fn find_user<'a>(
             "Must specify userName when calling with non-User credentials",
         )),
         None => Ok(asker),
-        Some(name) => users_of(account, asker).find(|known| *known.name == *name).ok_or_else(|| {
-            let message = format!("The user with name {name} cannot be found.");
-            Refusal::new(404, "NoSuchEntity", message)
-        }),
+        Some(name) => {
+            users_of(account, asker).find(|known| *known.name == *name).ok_or_else(|| {
+                let message = format!("The user with name {name} cannot be found.");
+                Refusal::new(404, "NoSuchEntity", message)
+            })
+        }
     }
 }
 

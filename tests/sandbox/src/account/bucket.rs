@@ -13,7 +13,9 @@ use super::version::{Restore, Stored, Tier, Traits, Version};
 use crate::clock::{days_after, midnight_after};
 use crate::content::{mix, seed_of};
 use crate::digest::ChecksumKind;
-use crate::world::{BucketSpec, Deny, Modes, ObjectSpec, RestoreSpec, UploadSpec, Versioning, World};
+use crate::world::{
+    BucketSpec, Deny, Modes, ObjectSpec, RestoreSpec, UploadSpec, Versioning, World,
+};
 
 /// A bucket of the account, or of a stranger.
 #[derive(Debug)]

@@ -66,9 +66,9 @@ fn object_parts(
 ) -> Result<(), Refusal> {
     let number = |name: &str, default: usize| match call.header(name) {
         None => Ok(default),
-        Some(text) => text
-            .parse::<usize>()
-            .map_err(|_| Refusal::argument(format!("{name} is not a number"))),
+        Some(text) => {
+            text.parse::<usize>().map_err(|_| Refusal::argument(format!("{name} is not a number")))
+        }
     };
     page.open("ObjectParts");
     if let Some((algorithm, kind, _)) = stored.checksum() {

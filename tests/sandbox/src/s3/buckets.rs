@@ -26,16 +26,15 @@ pub fn list(shared: &Shared, call: &Call) -> Outcome {
     }
     let parameters = ["max-buckets", "prefix", "bucket-region", "continuation-token"];
     let show_region = parameters.iter().any(|&name| call.query(name).is_some());
-    let after = match call.query("continuation-token") {
-        None => None,
-        Some(token) => Some(
-            TOKEN
-                .decode(token)
-                .ok()
-                .and_then(|name| String::from_utf8(name).ok())
-                .ok_or_else(|| Refusal::argument("The continuation token provided is incorrect"))?,
-        ),
-    };
+    let after =
+        match call.query("continuation-token") {
+            None => None,
+            Some(token) => Some(
+                TOKEN.decode(token).ok().and_then(|name| String::from_utf8(name).ok()).ok_or_else(
+                    || Refusal::argument("The continuation token provided is incorrect"),
+                )?,
+            ),
+        };
 
     let account = shared.account();
     let owner = account.user(&call.user).map_or("", |user| user.account.as_str());

@@ -140,7 +140,10 @@ fn check_policy(body: &[u8], bucket: &str) -> Result<String, Refusal> {
             resource.as_str().is_some_and(|arn| {
                 let name = arn.splitn(6, ':').nth(5).unwrap_or_default();
                 arn.starts_with("arn:")
-                    && crate::fault::glob_matches(name.split('/').next().unwrap_or_default(), bucket)
+                    && crate::fault::glob_matches(
+                        name.split('/').next().unwrap_or_default(),
+                        bucket,
+                    )
             })
         };
         if !resources.iter().all(is_ours) {

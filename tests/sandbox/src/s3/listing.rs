@@ -244,7 +244,9 @@ impl Asked {
         let url = match call.query("encoding-type") {
             None => false,
             Some("url") => !bucket.modes.no_url_encoding,
-            Some(_) => return Err(Refusal::argument("Invalid Encoding Method specified in Request")),
+            Some(_) => {
+                return Err(Refusal::argument("Invalid Encoding Method specified in Request"));
+            }
         };
         let attributes = call.header("x-amz-optional-object-attributes").unwrap_or_default();
         Ok(Self {

@@ -221,11 +221,8 @@ pub fn list(shared: &Shared, call: &Call) -> Outcome {
     };
     let account = shared.account();
     let bucket = bucket(&account, call)?;
-    let mut uploads: Vec<(&String, &Upload)> = bucket
-        .uploads
-        .iter()
-        .filter(|(_, upload)| upload.key.starts_with(prefix))
-        .collect();
+    let mut uploads: Vec<(&String, &Upload)> =
+        bucket.uploads.iter().filter(|(_, upload)| upload.key.starts_with(prefix)).collect();
     uploads.sort_by(|(a_id, a), (b_id, b)| {
         (&a.key, a.initiated, a_id).cmp(&(&b.key, b.initiated, b_id))
     });

@@ -46,11 +46,9 @@ pub fn find(shared: &Shared, call: &Call) -> Result<Found, Refusal> {
     let id = call.target.version_id();
     let Some(version) = bucket.version(key, id) else {
         return Err(match id {
-            Some(id) => {
-                Refusal::new(404, "NoSuchVersion", "The specified version does not exist.")
-                    .detail("Key", key)
-                    .detail("VersionId", id)
-            }
+            Some(id) => Refusal::new(404, "NoSuchVersion", "The specified version does not exist.")
+                .detail("Key", key)
+                .detail("VersionId", id),
             None if is_refused(bucket, &call.user, "s3:ListBucket", None) => Refusal::denied(),
             None => Refusal::no_such_key(key),
         });
@@ -221,8 +219,9 @@ fn check_conditions(call: &Call, found: &Found, etag: &str) -> Result<(), Refusa
         return Err(Refusal::precondition("If-Match"));
     }
     if call.header("if-none-match").is_some_and(names) {
-        return Err(Refusal::new(304, "NotModified", "Not Modified")
-            .header("etag", format!("\"{etag}\"")));
+        return Err(
+            Refusal::new(304, "NotModified", "Not Modified").header("etag", format!("\"{etag}\""))
+        );
     }
     Ok(())
 }
@@ -230,8 +229,8 @@ fn check_conditions(call: &Call, found: &Found, etag: &str) -> Result<(), Refusa
 /// 403 `InvalidObjectState`, with what the SDKs read out of it.
 pub fn archived(version: &Version, now: Timestamp) -> Refusal {
     let message = "The operation is not valid for the object's storage class";
-    let refusal = Refusal::new(403, "InvalidObjectState", message)
-        .detail("StorageClass", version.class());
+    let refusal =
+        Refusal::new(403, "InvalidObjectState", message).detail("StorageClass", version.class());
     match version.archive_status(now) {
         Some(tier) => refusal.detail("AccessTier", tier),
         None => refusal,

@@ -54,8 +54,9 @@ fn begin(
         }
         (class, _) => {
             let message = "Restore is not allowed for the object's current storage class";
-            return Err(Refusal::new(403, "InvalidObjectState", message)
-                .detail("StorageClass", class));
+            return Err(
+                Refusal::new(403, "InvalidObjectState", message).detail("StorageClass", class)
+            );
         }
     };
     let moves = version.class() == "INTELLIGENT_TIERING";

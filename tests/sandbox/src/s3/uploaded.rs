@@ -35,8 +35,10 @@ pub fn verify(call: &Call, body: &Bytes) -> Result<Option<Algorithm>, Refusal> {
         let Some(value) = call.header(&algorithm.header()) else { continue };
         let computed = digest::part_checksum(&content, algorithm, 0, content.size());
         if computed.is_some_and(|computed| computed != value) {
-            let message =
-                format!("The {} you specified did not match the calculated checksum.", algorithm.name());
+            let message = format!(
+                "The {} you specified did not match the calculated checksum.",
+                algorithm.name()
+            );
             return Err(Refusal::new(400, "BadDigest", message));
         }
         found = Some(algorithm);

@@ -202,7 +202,8 @@ impl BucketSpec {
         for subresource in self.config.keys() {
             if !CONFIGS.iter().any(|config| config.query == subresource) {
                 let known: Vec<_> = CONFIGS.iter().map(|config| config.query).collect();
-                let why = format!("no configuration `{subresource}`; there are {}", known.join(", "));
+                let why =
+                    format!("no configuration `{subresource}`; there are {}", known.join(", "));
                 return Err(WorldError::contradiction(name, why));
             }
         }

@@ -256,13 +256,15 @@ mod tests {
 
     #[test]
     fn an_unknown_field_is_named_with_its_line() {
-        let error = World::parse("[bucket.photos]\nregoin = \"eu-west-1\"\n").unwrap_err().to_string();
+        let error =
+            World::parse("[bucket.photos]\nregoin = \"eu-west-1\"\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("regoin"), "{error}");
     }
 
     #[test]
     fn the_same_key_twice_needs_versions() {
-        let twice = "[[bucket.photos.object]]\nkey = \"a\"\n[[bucket.photos.object]]\nkey = \"a\"\n";
+        let twice =
+            "[[bucket.photos.object]]\nkey = \"a\"\n[[bucket.photos.object]]\nkey = \"a\"\n";
         assert!(World::parse(twice).unwrap_err().to_string().contains("photos/a"));
         let versioned = format!("bucket.photos.versioning = \"enabled\"\n{twice}");
         World::parse(&versioned).unwrap();

@@ -29,9 +29,7 @@ impl Size {
         };
         match number.parse::<u64>() {
             Ok(whole) => whole.checked_mul(unit).map(Self),
-            Err(_) => {
-                number.parse::<f64>().ok().map(|number| Self((number * unit as f64) as u64))
-            }
+            Err(_) => number.parse::<f64>().ok().map(|number| Self((number * unit as f64) as u64)),
         }
     }
 }
