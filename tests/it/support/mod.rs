@@ -1,0 +1,6 @@
+//! What every topic leans on: servers to talk to, buckets to fill, the program to run.
+
+pub mod account;
+pub mod patience;
+pub mod python;
+pub mod servers;
