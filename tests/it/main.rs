@@ -4,5 +4,8 @@
 //! Shared code is in `support/`. Third parties' servers (moto, MiniStack) are installed and
 //! started by it: all that is needed is `python3` with `venv`, and PyPI the first time.
 
+mod contract;
+mod house;
+mod main_job;
 mod servers;
 mod support;

@@ -39,18 +39,32 @@ impl Account {
         ]
     }
 
-    /// A client in one region. To be made and used inside one runtime.
+    /// An S3 client in one region. To be made and used inside one runtime.
     pub fn s3(&self, region: &str) -> aws_sdk_s3::Client {
-        let credentials =
-            Credentials::new(&self.access_key, &self.secret_key, None, None, "the test");
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .region(Region::new(region.to_owned()))
             .endpoint_url(&self.endpoint)
-            .credentials_provider(credentials)
+            .credentials_provider(self.credentials())
             .force_path_style(true)
             .build();
         aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// An STS client.
+    pub fn sts(&self) -> aws_sdk_sts::Client {
+        let config = aws_sdk_sts::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .region(Region::new(HOME_REGION))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(self.credentials())
+            .build();
+        aws_sdk_sts::Client::from_conf(config)
+    }
+
+    fn credentials(&self) -> Credentials {
+        Credentials::new(&self.access_key, &self.secret_key, None, None, "the test")
     }
 }

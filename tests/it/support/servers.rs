@@ -50,7 +50,7 @@ pub struct Program {
     package: Package,
     /// Python; `PORT` is the port as text.
     script: &'static str,
-    /// Answers 200 once the server is up.
+    /// Answers once the server is up.
     health: &'static str,
 }
 
@@ -154,7 +154,7 @@ impl Server {
     /// Asks the server something that no AWS client can ask.
     ///
     /// # Errors
-    /// No answer, or one that is not 200.
+    /// No answer, or one that says no.
     pub fn get(&self, path: &str) -> io::Result<String> {
         self.ask(&format!("GET {path} HTTP/1.0\r\n\r\n"))
     }
@@ -162,7 +162,7 @@ impl Server {
     /// Tells the server something, as JSON, that no AWS client can tell.
     ///
     /// # Errors
-    /// No answer, or one that is not 200.
+    /// No answer, or one that says no.
     pub fn post(&self, path: &str, json: &str) -> io::Result<String> {
         let length = json.len();
         self.ask(&format!(
@@ -179,8 +179,8 @@ impl Server {
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        let status = answer.split(' ').nth(1);
-        if status == Some("200") { Ok(answer) } else { Err(io::Error::other(answer)) }
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        if status.starts_with('2') { Ok(answer) } else { Err(io::Error::other(answer)) }
     }
 
     /// Lets go of the server's standard input, as the end of this process would, and waits.
