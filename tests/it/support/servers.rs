@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -102,10 +102,11 @@ impl Server {
     /// # Errors
     /// What is missing on this machine, or the server's last words.
     pub fn start(program: &Program) -> Result<Self, String> {
+        let python = program.package.environment()?.program("python");
         let mut why = String::new();
         // The free port that was found may be taken by somebody else before the server has it.
         for _ in 0..3 {
-            match Self::try_start(program) {
+            match Self::try_start(program, &python) {
                 Ok(server) => return Ok(server),
                 Err(error) => why = error,
             }
@@ -113,14 +114,13 @@ impl Server {
         Err(why)
     }
 
-    fn try_start(program: &Program) -> Result<Self, String> {
+    fn try_start(program: &Program, python: &Path) -> Result<Self, String> {
         let name = program.package.name;
         let cannot = |error: io::Error| format!("{name} cannot be started: {error}");
-        let python = program.package.environment()?.program("python");
         let folder = TempDir::new().map_err(cannot)?;
         let log = File::create(folder.path().join("log")).map_err(cannot)?;
         let port = free_port().map_err(cannot)?;
-        let child = Command::new(&python)
+        let child = Command::new(python)
             .arg("-c")
             .arg(format!("{LEASH}{}", program.script))
             .arg(port.to_string())
