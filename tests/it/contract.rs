@@ -19,8 +19,10 @@ use aws_sdk_s3::types::{
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use md5::{Digest, Md5};
+use s3plan_sandbox::{Sandbox, World};
 
 use crate::support::account::{Account, HOME_REGION};
+use crate::support::scene::account_of;
 use crate::support::seed::{Bucket, MIB, PART};
 use crate::support::servers::{ministack_account, moto_account};
 
@@ -91,6 +93,15 @@ async fn moto_keeps_the_contract_but_for_its_gaps() {
 #[tokio::test]
 async fn ministack_keeps_the_contract_but_for_its_gaps() {
     hold_to_the_contract(&ministack_account()).await;
+}
+
+#[tokio::test]
+async fn the_sandbox_keeps_the_contract_without_a_gap() {
+    // Five hours of thaw in two seconds.
+    let world = World { speed: 9_000.0, ..World::default() };
+    let id = world.account.clone();
+    let sandbox = Sandbox::start(world);
+    hold_to_the_contract(&account_of(&sandbox, &id)).await;
 }
 
 async fn hold_to_the_contract(account: &Account) {

@@ -5,5 +5,7 @@ pub mod bag;
 pub mod bed;
 pub mod patience;
 pub mod python;
+pub mod scene;
 pub mod seed;
 pub mod servers;
+pub mod state;
