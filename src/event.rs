@@ -93,6 +93,13 @@ pub enum Fact {
         /// Why.
         why: String,
     },
+    /// Which form of conditional delete this bucket's server honours.
+    DeleteFormFound {
+        /// Which bucket.
+        bucket: BucketName,
+        /// The form that deletions use from now on.
+        form: DeleteForm,
+    },
     /// A bucket's evidence is complete and waits for a person.
     GateOpened {
         /// Which bucket.
@@ -109,6 +116,18 @@ pub enum Fact {
         /// Who.
         by: String,
     },
+}
+
+/// How objects are deleted so that one that was overwritten in between survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeleteForm {
+    /// Up to 1,000 in a request, each with its ETag or version id.
+    Batch,
+    /// One by one, with `If-Match`.
+    Single,
+    /// One by one and unconditional, each compared by HEAD right before: a weaker guarantee.
+    CompareFirst,
 }
 
 /// What an action waits for.

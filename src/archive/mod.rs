@@ -1,2 +1,30 @@
-//! The archive on disk.
+//! The archive on disk: which path a key has, how files become durable, the bag, reading back.
+//!
+//! In: bytes, keys, rows. Out: a folder that is a BagIt 1.0 bag and that only grows. Blocking: this
+//! room runs on threads of its own, never on the runtime's.
+//!
+//! Promises: nothing is written outside the folder, and no link, pipe or device inside it is
+//! followed or waited for; a file is under its final name only when it is whole and durable; a file
+//! that is there is never overwritten or removed; two writers never share an archive; a folder that
+//! is no archive, or another bucket's, is never written to.
+//!
+//! What is written where, and what it proves, is left to others. Linux in full; elsewhere as well as
+//! the system allows (one sync a file, and a read-back that may come from memory).
+
+pub mod bag;
+mod beneath;
+mod error;
 pub mod keymap;
+mod lock;
+mod medium;
+mod open;
+mod publish;
+mod staged;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ArchiveError, Holder};
+pub use medium::{ReadBack, Readback};
+pub use open::{Archive, Expect, Owner};
+pub use publish::{Published, TakenBy};
+pub use staged::Staged;

@@ -1,10 +1,10 @@
 //! What can be wrong with a manifest: one variant a rule, each with its place, code and help.
 
-use std::fmt;
 use std::ops::Range;
 
 use thiserror::Error;
 
+use super::kind::Kind;
 use super::words::{list, nearest, quoted, shown};
 
 /// A range of bytes in the manifest's text.
@@ -300,7 +300,7 @@ impl ManifestError {
             }
             Self::UnknownWord { word, allowed, .. } => {
                 let hint = nearest(word, allowed.iter().copied());
-                suggest(hint.map(|w| format!("\"{w}\"")), "it takes", &list(allowed))
+                suggest(hint, "it takes", &list(allowed))
             }
             Self::MissingKey { help, .. } | Self::BadValue { help, .. } => (*help).into(),
             Self::WrongType { wanted, .. } => wanted.example()?.into(),
@@ -423,63 +423,5 @@ fn suggest(hint: Option<impl AsRef<str>>, lead: &str, allowed: &str) -> String {
     match hint {
         Some(word) => format!("did you mean `{}`? {lead} {allowed}", word.as_ref()),
         None => format!("{lead} {allowed}"),
-    }
-}
-
-/// What a key's value has to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A string.
-    Text,
-    /// A list of strings.
-    Texts,
-    /// A string or a list of strings.
-    Identities,
-    /// `true` or `false`.
-    Flag,
-    /// A whole number.
-    Whole,
-    /// A number with or without a fraction.
-    Amount,
-    /// A string with a unit, or a whole number of bytes.
-    Size,
-    /// A table.
-    Table,
-    /// The table of an archive, or `false`.
-    Archive,
-    /// The table of a policy, or `false`.
-    Policy,
-}
-
-impl Kind {
-    fn example(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Archive => {
-                "write `archive = { to = \"/mnt/nas/{bucket}\" }`, or `false` to opt out of a glob"
-            }
-            Self::Policy => {
-                "write `policy = { lock_to = \"me\" }`, or `false` to opt out of a glob"
-            }
-            Self::Size => "write \"500MB\", \"2TiB\" or a whole number of bytes",
-            Self::Texts => "write a list such as [\"live/**\", \"tmp/**\"]",
-            Self::Identities => "write \"me\", or a list such as [\"me\", \"alice\"]",
-            Self::Text | Self::Flag | Self::Whole | Self::Amount | Self::Table => return None,
-        })
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "a string",
-            Self::Texts => "a list of strings",
-            Self::Identities => "a string or a list of strings",
-            Self::Flag => "`true` or `false`",
-            Self::Whole => "a whole number, 0 or more",
-            Self::Amount => "a number",
-            Self::Size => "a size",
-            Self::Table => "a table",
-            Self::Archive | Self::Policy => "a table or `false`",
-        })
     }
 }

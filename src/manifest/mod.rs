@@ -13,7 +13,10 @@
 mod check;
 mod draft;
 mod error;
+mod globs;
 mod keys;
+mod kind;
+mod place;
 mod read;
 mod rejected;
 mod resolve;
@@ -26,7 +29,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -37,7 +40,8 @@ use toml::de::DeTable;
 use crate::model::AccountId;
 
 pub use draft::draft;
-pub use error::{Kind, ManifestError, Span};
+pub use error::{ManifestError, Span};
+pub use kind::Kind;
 pub use rejected::Rejected;
 pub use resolve::{Account, Resolved};
 pub use schema::schema;
@@ -59,6 +63,8 @@ pub struct Wanted {
     file: table::File,
     /// Which of the file's tables names a bucket exactly.
     exact: HashMap<String, usize>,
+    /// Those whose name is a glob.
+    globs: globs::Globs,
 }
 
 /// Reads and checks a manifest.
@@ -113,14 +119,23 @@ pub fn parse(text: &str, file_name: &str) -> Result<Wanted, Rejected> {
     let mut found = value::Findings::default();
     let file = read::file(table.get_ref(), &mut found);
     check::outcomes(&file.buckets, &file.defaults, &mut found);
+    let globs = globs::Globs::new(&file.buckets).map_err(|n| {
+        let glob = &file.buckets[n];
+        found.push(ManifestError::BadGlob {
+            glob: glob.pattern.clone(),
+            why: "it is too large to be matched".to_owned(),
+            at: glob.at.clone(),
+        });
+    });
     let errors = with_syntax(text, broken, found.0);
-    match &file.account {
-        Some(account) if errors.is_empty() => Ok(Wanted {
+    match (&file.account, globs) {
+        (Some(account), Ok(globs)) if errors.is_empty() => Ok(Wanted {
             account: account.get_ref().clone(),
             path: PathBuf::from(file_name),
             digest: digest(text),
             text: text.to_owned(),
             exact: resolve::exact_tables(&file.buckets),
+            globs,
             file,
         }),
         _ => Err(reject(errors)),
@@ -139,8 +154,10 @@ fn with_syntax(
     if broken.is_empty() {
         return found;
     }
-    let line_start = |at: usize| text[..text.floor_char_boundary(at)].rfind('\n');
-    let mut broken_lines = std::collections::HashSet::new();
+    let line_start = |at: usize| {
+        text[..text.floor_char_boundary(at)].rfind('\n').map_or(0, |newline| newline + 1)
+    };
+    let mut broken_lines = HashSet::new();
     let mut errors = Vec::new();
     for error in broken {
         let at = error.span().unwrap_or(text.len()..text.len());
@@ -149,15 +166,33 @@ fn with_syntax(
             errors.push(ManifestError::Syntax { why: error.message().to_owned(), at });
         }
     }
+    let astray = lines_astray(text, &broken_lines);
     // A value that could not be read at all is replaced by one that stands nowhere.
     let nowhere = |error: &ManifestError| error.labels().iter().any(|(at, _)| at.end == 0);
     found.retain(|error| {
         !error.misses_something()
             && !nowhere(error)
-            && !broken_lines.contains(&line_start(error.position()))
+            && !astray.contains(&line_start(error.position()))
     });
     errors.append(&mut found);
     errors
+}
+
+/// The starts of lines that are broken, or that stand below a broken `[table]` and so in no table.
+fn lines_astray(text: &str, broken: &HashSet<usize>) -> HashSet<usize> {
+    let mut astray = broken.clone();
+    let mut below_broken_header = false;
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_start().starts_with('[') {
+            below_broken_header = broken.contains(&start);
+        }
+        if below_broken_header {
+            astray.insert(start);
+        }
+        start += line.len();
+    }
+    astray
 }
 
 /// SHA-256 in hex, the same for a file with `\r\n` as for one with `\n`.

@@ -6,8 +6,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check;
-use super::error::{Kind, ManifestError, Span};
+use super::error::{ManifestError, Span};
 use super::keys;
+use super::kind::Kind;
 use super::size;
 use super::table::{
     ArchiveTable, BucketTable, Defaults, File, Outcome, PolicyTable, RestoreTable, Source,

@@ -11,6 +11,9 @@ use super::words::{is_unsafe, shown};
 /// The most errors that are shown; the rest are counted.
 pub(super) const SHOWN: usize = 50;
 
+/// The longest excerpt that is shown, in bytes; of longer lines only the place is named.
+const LONGEST: usize = 4096;
+
 /// A manifest that cannot be planned, with everything that is wrong with it.
 #[derive(Clone, Debug)]
 pub struct Rejected {
@@ -75,6 +78,11 @@ impl Rejected {
             }
         }
         for excerpt in excerpts {
+            if excerpt.source.len() > LONGEST {
+                let (line, column) = locate(&self.text, excerpt.at);
+                group = group.element(Origin::path(file).line(line).char_column(column));
+                continue;
+            }
             let annotations = excerpt.marks.into_iter().map(|(span, label, kind)| {
                 kind.span(span).label((!label.is_empty()).then_some(label))
             });
@@ -96,6 +104,8 @@ impl Rejected {
 struct Excerpt {
     /// Where it begins in the text.
     start: usize,
+    /// Where the first mark is in the text.
+    at: usize,
     /// The line it begins with, from 1.
     line: usize,
     source: String,
@@ -118,7 +128,8 @@ impl Excerpt {
         }
         Self {
             start,
-            line: text[..start].matches('\n').count() + 1,
+            at: from,
+            line: locate(text, start).0,
             source: text[start..end].chars().map(harmless).collect(),
             marks: Vec::new(),
         }
@@ -129,6 +140,13 @@ impl Excerpt {
         let begin = inside(span.start);
         self.marks.push((begin..inside(span.end).max(begin), label, kind));
     }
+}
+
+/// The line and column of a place in the text, both from 1, the column in characters.
+pub(super) fn locate(text: &str, at: usize) -> (usize, usize) {
+    let before = &text[..floor(text, at)];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 /// The nearest character's start at or before a place.

@@ -2,17 +2,16 @@
 //! placeholders filled in.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use globset::GlobSet;
 use toml::Spanned;
 
 use super::Wanted;
 use super::error::{ManifestError, Span};
-use super::rejected::{Rejected, SHOWN};
+use super::place::{absolute, fill, is_plain, relative, without_dots};
+use super::rejected::{Rejected, SHOWN, locate};
 use super::table::{ArchiveTable, BucketTable, Outcome, PolicyTable, Source};
 use super::words::{nearest, shown};
-use crate::model::filter::{GlobScope, read_glob};
 use crate::model::{
     AccountId, AfterArchive, BucketName, Desired, DesiredArchive, DesiredBucket, DesiredPolicy,
     KeepDays, LockMode, ManifestRef, PolicySource, RestoreWish, Tier, UnconditionalDeletes,
@@ -24,9 +23,6 @@ const MAX_RESTORE_COST: Usd = Usd::from_micros(25_000_000);
 
 /// How long a thawed copy is kept where the manifest does not say.
 const RESTORE_DAYS: u16 = 7;
-
-/// How many globs are compiled into one set: each set's size is bounded by globset.
-const GLOBS_A_SET: usize = 500;
 
 /// The account that a manifest is resolved against.
 pub struct Account<'a> {
@@ -72,11 +68,10 @@ impl Wanted {
         };
         work.the_account_is_the_right_one();
         let retired = work.names_exist();
-        let globs = Globs::new(&self.file.buckets);
         let mut real: Vec<&(BucketName, String)> = account.buckets.iter().collect();
         real.sort();
         real.dedup_by(|a, b| a.0 == b.0);
-        let buckets = real.into_iter().filter_map(|b| work.bucket(&globs, &b.0, &b.1)).collect();
+        let buckets = real.into_iter().filter_map(|b| work.bucket(&b.0, &b.1)).collect();
         work.places_are_apart();
         if !work.errors.is_empty() {
             return Err(self.reject(work.errors));
@@ -103,8 +98,7 @@ impl Wanted {
         home: Option<&Path>,
         project: &Path,
     ) -> Option<PathBuf> {
-        let table =
-            self.file.buckets.iter().find(|t| !t.is_glob && t.pattern == bucket.as_str())?;
+        let table = &self.file.buckets[*self.exact.get(bucket.as_str())?];
         let Some(Outcome::Wanted(archive)) = &table.archive else { return None };
         let to = archive.or(&self.file.defaults.archive).to?.into_inner();
         if to.contains("{region}") || (to.contains("{bucket}") && !is_plain(bucket.as_str())) {
@@ -116,9 +110,9 @@ impl Wanted {
     /// Which tables set an outcome for this bucket, as their headers; `None` where none does.
     pub fn covering(&self, bucket: &str) -> Option<String> {
         let tables = &self.file.buckets;
-        let exact = tables.iter().find(|t| !t.is_glob && t.pattern == bucket);
+        let exact = self.exact.get(bucket).map(|n| &tables[*n]);
         let globs: Vec<&BucketTable> =
-            Globs::new(tables).matching(bucket).into_iter().map(|n| &tables[n]).collect();
+            self.globs.matching(bucket).into_iter().map(|n| &tables[n]).collect();
         let pick = |says: fn(&BucketTable) -> Option<bool>| -> Vec<&BucketTable> {
             match exact.and_then(|t| Some((t, says(t)?))) {
                 Some((table, true)) => vec![table],
@@ -155,9 +149,7 @@ impl Wanted {
 
     /// `file:line:column` of a span.
     fn at(&self, span: &Span) -> String {
-        let before = &self.text[..self.text.floor_char_boundary(span.start)];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or(before).chars().count() + 1;
+        let (line, column) = locate(&self.text, span.start);
         format!("{}:{line}:{column}", shown(&self.name()))
     }
 }
@@ -165,39 +157,6 @@ impl Wanted {
 impl<T> Outcome<T> {
     fn is_wanted(&self) -> bool {
         matches!(self, Self::Wanted(_))
-    }
-}
-
-/// The tables whose name is a glob, compiled.
-struct Globs {
-    /// Each set with the tables its globs belong to.
-    sets: Vec<(GlobSet, Vec<usize>)>,
-}
-
-impl Globs {
-    /// Globs were checked when the file was read; one that does not compile is left out.
-    fn new(tables: &[BucketTable]) -> Self {
-        let globs: Vec<(usize, globset::Glob)> = tables
-            .iter()
-            .enumerate()
-            .filter(|(_, table)| table.is_glob)
-            .filter_map(|(n, table)| Some((n, read_glob(&table.pattern, GlobScope::Buckets).ok()?)))
-            .collect();
-        let sets = globs.chunks(GLOBS_A_SET).filter_map(|chunk| {
-            let set = GlobSet::new(chunk.iter().map(|(_, glob)| glob)).ok()?;
-            Some((set, chunk.iter().map(|(n, _)| *n).collect()))
-        });
-        Self { sets: sets.collect() }
-    }
-
-    /// The numbers of the tables that match, in the file's order.
-    fn matching(&self, bucket: &str) -> Vec<usize> {
-        let mut all = Vec::new();
-        for (set, tables) in &self.sets {
-            all.extend(set.matches(bucket).into_iter().map(|n| tables[n]));
-        }
-        all.sort_unstable();
-        all
     }
 }
 
@@ -253,10 +212,10 @@ impl Resolving<'_> {
     }
 
     /// What one real bucket shall have; `None` where no outcome covers it, or beside an error.
-    fn bucket(&mut self, globs: &Globs, name: &BucketName, region: &str) -> Option<DesiredBucket> {
+    fn bucket(&mut self, name: &BucketName, region: &str) -> Option<DesiredBucket> {
         let tables = &self.wanted.file.buckets;
         let exact = self.wanted.exact.get(name.as_str()).map(|n| &tables[*n]);
-        let matching = globs.matching(name.as_str());
+        let matching = self.wanted.globs.matching(name.as_str());
         for n in &matching {
             self.used[*n] = true;
         }
@@ -419,63 +378,6 @@ impl Resolving<'_> {
             }
         }
     }
-}
-
-/// Whether a name can be one component of a path and nothing else.
-fn is_plain(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && !name.contains('/') && !name.contains(char::is_control)
-}
-
-/// Fills in the placeholders in one pass, so that a name with braces in it is not filled again.
-fn fill(template: &str, bucket: &str, account: &str, region: &str) -> String {
-    let mut filled = String::new();
-    let mut rest = template;
-    while let Some((before, (name, after))) =
-        rest.split_once('{').and_then(|(b, tail)| Some((b, tail.split_once('}')?)))
-    {
-        filled.push_str(before);
-        match name {
-            "bucket" => filled.push_str(bucket),
-            "account" => filled.push_str(account),
-            "region" => filled.push_str(region),
-            _ => {}
-        }
-        rest = after;
-    }
-    filled + rest
-}
-
-/// A path as the system takes it; `None` where it begins with `~` and there is no home folder.
-///
-/// `..` stays: what it leads to depends on links that are not looked at here.
-fn absolute(path: &str, home: Option<&Path>, project: &Path) -> Option<PathBuf> {
-    let path = match path.strip_prefix('~') {
-        Some(rest) => home?.join(rest.trim_start_matches('/')),
-        None => project.join(path),
-    };
-    // `components` drops `.` and doubled slashes.
-    Some(path.components().collect())
-}
-
-/// The path with each `..` taken back, for comparing.
-fn without_dots(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            other => plain.push(other),
-        }
-    }
-    plain
-}
-
-/// The manifest's path from the project's folder, which it is in.
-fn relative(path: &Path, project: &Path) -> String {
-    let inside = path.strip_prefix(project).ok().or_else(|| path.file_name().map(Path::new));
-    inside.unwrap_or(path).to_string_lossy().into_owned()
 }
 
 /// Which table names which bucket exactly.

@@ -3,7 +3,8 @@
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::error::{Kind, ManifestError, Span};
+use super::error::{ManifestError, Span};
+use super::kind::Kind;
 use super::size;
 use crate::model::Usd;
 
@@ -96,7 +97,8 @@ impl Findings {
         }
     }
 
-    /// A list of strings, each with its place; a lone string is one where `wanted` says so.
+    /// A list of strings, each with its place; a lone string is one where `wanted` says so. `None`
+    /// too where an item is no string.
     pub(super) fn texts(
         &mut self,
         sheet: &Sheet<'_, '_>,
@@ -108,6 +110,7 @@ impl Findings {
             DeValue::String(text) => Some(Spanned::new(item.span(), text.to_string())),
             _ => None,
         };
+        let before = self.0.len();
         let mut texts = Vec::new();
         match value.get_ref() {
             DeValue::Array(items) => {
@@ -124,7 +127,7 @@ impl Findings {
                 return None;
             }
         }
-        Some(Spanned::new(value.span(), texts))
+        (self.0.len() == before).then(|| Spanned::new(value.span(), texts))
     }
 
     /// `true` or `false`.

@@ -1,1 +1,12 @@
+//! The promises of s3plan, tried on the real program over real HTTP: one test binary, a module a
+//! topic.
+//!
+//! Shared code is in `support/`. Third parties' servers (moto, MiniStack) are installed and
+//! started by it: all that is needed is `python3` with `venv`, and PyPI the first time.
 
+mod bad_input;
+mod contract;
+mod house;
+mod main_job;
+mod servers;
+mod support;

@@ -2,6 +2,13 @@
 
 use std::fmt::Write;
 
+/// Escapes a name, so that it is safe as a part of a path or of a line of text.
+pub(in crate::archive) fn escape_name(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    escape_part(&mut out, name);
+    out
+}
+
 /// Appends one part of a key, escaped. The part is not empty.
 pub(super) fn escape_part(out: &mut String, part: &str) {
     let first_too = part == "." || part == ".." || is_device_name(part);
@@ -93,7 +100,7 @@ fn without_twin(name: &str) -> &str {
 }
 
 /// Undoes the escapes of one part; `None` for a mark, and for what is no escape.
-fn unescape_part(part: &str) -> Option<String> {
+pub(in crate::archive) fn unescape_part(part: &str) -> Option<String> {
     if part.is_empty() {
         return None;
     }

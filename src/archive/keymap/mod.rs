@@ -23,6 +23,7 @@ mod escape;
 mod folder_watch;
 
 pub use escape::unescape;
+pub(super) use escape::{escape_name, unescape_part as unescape_name};
 pub use folder_watch::FolderWatch;
 
 use sha2::{Digest, Sha256};
@@ -153,4 +154,4 @@ fn hash_digits(text: &str, digits: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

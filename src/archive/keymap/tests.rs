@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Keys that broke other tools, or could break this one.
-pub(crate) const AWKWARD: &[&str] = &[
+pub(in crate::archive) const AWKWARD: &[&str] = &[
     "a",
     "a/b",
     "a/",

@@ -1,0 +1,97 @@
+//! `delete-bucket`: deletes the bucket, only if a last listing of its versions is empty.
+
+use crate::apply::end::{End, Trouble};
+use crate::apply::evidence::gather;
+use crate::apply::work::{Work, blocking};
+use crate::aws::{BucketDeletion, ErrorKind};
+use crate::model::{Action, Versioning};
+use crate::observe::listing_for;
+use crate::state::{Batch, Intent, IntentKind, Retired, Subject};
+
+pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
+    let ours = blocking(|| work.state.open_intents(work.name()))?
+        .into_iter()
+        .find(|intent| intent.kind == IntentKind::DeleteBucket && intent.action == action.id);
+    let evidence = blocking(|| gather(work))?;
+    if super::approve::find(work, evidence.id())?.is_none() {
+        return Ok(End::Refused("what is proven now is not what was approved".into()));
+    }
+    let gone = match what_is_left(work).await {
+        Ok(None) => false,
+        Ok(Some(key)) => {
+            return Ok(End::Stale(format!(
+                "the bucket is not empty: {key:?} is in it; it stays, and the next plan tells what \
+                 is new"
+            )));
+        }
+        // Only our own request may have done that; anybody else's is news.
+        Err(error) if *error.kind() == ErrorKind::NoSuchBucket && ours.is_some() => true,
+        Err(error) => return Err(error.into()),
+    };
+    let id = match &ours {
+        Some(intent) => intent.id,
+        None => record_intent(work, action)?,
+    };
+    if !gone {
+        match work.door.delete_bucket().await? {
+            BucketDeletion::Deleted => work.audit_under(
+                action,
+                "DeleteBucket",
+                1,
+                None,
+                evidence.id(),
+            )?,
+            BucketDeletion::Gone if ours.is_some() => {}
+            BucketDeletion::Gone => {
+                return Ok(End::Stale("the bucket is gone, and not by this plan".into()));
+            }
+            BucketDeletion::NotEmpty => {
+                return Ok(End::Stale("S3 says that the bucket is not empty; it stays".into()));
+            }
+        }
+    }
+    let mut batch = Batch::new();
+    batch.outcome(id);
+    batch.retire(Retired {
+        bucket: work.name().clone(),
+        run: work.recorder.run().to_owned(),
+        evidence: Some(evidence.id().clone()),
+        archive: work.archive.to.clone(),
+        at_ms: work.clock.now().as_millisecond(),
+    });
+    blocking(|| work.state.commit(batch))?;
+    Ok(End::Done { objects: 0, bytes: 0 })
+}
+
+fn record_intent(work: &Work, action: &Action) -> Result<u64, Trouble> {
+    let id = work.state.new_intent_id();
+    let mut batch = Batch::new();
+    batch.intent(Intent {
+        id,
+        run: work.recorder.run().to_owned(),
+        action: action.id.clone(),
+        bucket: work.name().clone(),
+        kind: IntentKind::DeleteBucket,
+        subject: Subject::Payload(serde_json::Value::Null),
+        at_ms: work.clock.now().as_millisecond(),
+    });
+    blocking(|| work.state.commit(batch))?;
+    Ok(id)
+}
+
+/// The first thing that is still in the bucket: a version, a marker, an unfinished upload.
+async fn what_is_left(work: &Work) -> Result<Option<String>, crate::aws::AwsError> {
+    // Versions may have been switched on since; then the plan is stale anyway.
+    let (versioning, _) = work.door.versioning().await?;
+    let listing = listing_for(match versioning {
+        Versioning::Never => work.bucket.versioning,
+        other => other,
+    });
+    let mut pages = work.door.list(listing, None);
+    while let Some(page) = pages.next().await? {
+        if let Some(object) = page.objects.into_iter().next() {
+            return Ok(Some(object.key));
+        }
+    }
+    Ok(work.door.list_uploads().await?.into_iter().next().map(|upload| upload.key))
+}

@@ -1,0 +1,158 @@
+//! `verify`: reads every file back from the medium and holds it against what was received.
+//!
+//! A file that reads differently was never proven: it is withdrawn, fetched anew, and read again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _};
+use tokio::task::spawn_blocking;
+
+use super::download;
+use crate::apply::end::{End, Trouble, told};
+use crate::apply::work::{Work, blocking};
+use crate::archive::{Archive, ArchiveError, ReadBack};
+use crate::event::Fact;
+use crate::model::{Action, Number};
+use crate::state::{Batch, Mark, Readback, ReadbackKind, Row, With};
+
+/// Files read at a time: enough to keep a disk busy, few enough not to thrash one that turns.
+const AT_A_TIME: usize = 4;
+/// Rounds of fetching anew what read differently.
+const ROUNDS: usize = 2;
+
+pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
+    let place = work.place().await?;
+    let pending = |row: &Row| row.stored.is_some() && !row.marks.has(Mark::ReadBack);
+    let mut read = Read::default();
+    for round in 0.. {
+        let wrong = read_rows(work, &place, action, pending, &mut read).await?;
+        if wrong.is_empty() {
+            break;
+        }
+        if round == ROUNDS {
+            return Ok(End::Failed(format!(
+                "{} files read back differently from what was written, {ROUNDS} times over: the \
+                 medium of {} is not to be trusted; nothing was deleted in S3",
+                wrong.len(),
+                work.to.display()
+            )));
+        }
+        download::again(work, &place, action, &wrong).await?;
+    }
+    match first_absent(work)? {
+        None => Ok(End::Done { objects: read.objects, bytes: read.bytes }),
+        Some(key) => Ok(End::Failed(format!(
+            "not every object is in the archive (for example {key:?}); it is untouched in S3, and \
+             the next plan fetches it"
+        ))),
+    }
+}
+
+/// Reads back again whatever was last read before a moment, for a deletion that comes late.
+pub(super) async fn read_again(
+    work: &Arc<Work>,
+    action: &Action,
+    before_ms: i64,
+) -> Result<(), Trouble> {
+    let place = work.place().await?;
+    let old = |row: &Row| {
+        let stored = row.stored.as_ref();
+        let read_at = stored.and_then(|stored| stored.readback).map(|readback| readback.at_ms);
+        stored.is_some() && !row.marks.has(Mark::Deleted) && read_at.is_none_or(|at| at < before_ms)
+    };
+    let wrong = read_rows(work, &place, action, old, &mut Read::default()).await?;
+    match wrong.len() {
+        0 => Ok(()),
+        n => Err(Trouble::Ends(End::Failed(format!(
+            "{n} files in {} are not what was proven any more, so nothing is deleted: the next \
+             plan fetches them anew",
+            work.to.display()
+        )))),
+    }
+}
+
+#[derive(Default)]
+struct Read {
+    objects: u64,
+    bytes: u64,
+}
+
+/// Reads the files of all rows that `wanted` picks. Gives the numbers of those that were wrong;
+/// their rows are no longer stored, and their files no longer under their names.
+async fn read_rows(
+    work: &Work,
+    place: &Arc<Archive>,
+    action: &Action,
+    wanted: impl Fn(&Row) -> bool,
+    read: &mut Read,
+) -> Result<BTreeSet<Number>, Trouble> {
+    let mut wrong = BTreeSet::new();
+    let mut from = 0;
+    loop {
+        work.unless_stopped()?;
+        let page = work.page(from, With::Rows)?;
+        let Some(last) = page.last() else { return Ok(wrong) };
+        from = last.number + 1;
+        let results: Vec<(Row, Result<ReadBack, ArchiveError>)> =
+            stream::iter(page.into_iter().filter(&wanted).map(|row| {
+                let place = Arc::clone(place);
+                spawn_blocking(move || {
+                    let path = row.stored.as_ref().map_or("", |stored| stored.path.as_str());
+                    let result = place.read_back(path);
+                    (row, result)
+                })
+            }))
+            .buffer_unordered(AT_A_TIME)
+            .collect::<Vec<_>>()
+            .await
+            .into_iter()
+            .collect::<Result<_, _>>()?;
+        if results.is_empty() {
+            continue;
+        }
+        let at_ms = work.clock.now().as_millisecond();
+        let mut batch = Batch::new();
+        for (row, result) in results {
+            let Some(stored) = &row.stored else { continue };
+            let why = match result {
+                Ok(back) if back.sha256 == stored.sha256 && back.size == stored.size => {
+                    read.objects += 1;
+                    read.bytes += back.size;
+                    let kind = match back.medium {
+                        crate::archive::Readback::Medium => ReadbackKind::Medium,
+                        crate::archive::Readback::Client => ReadbackKind::Client,
+                    };
+                    batch.read_back(work.name(), row.number, Readback { kind, at_ms });
+                    continue;
+                }
+                Ok(_) => "reads back differently from what was written".to_owned(),
+                Err(error) => told(&error),
+            };
+            blocking(|| place.withdraw(&stored.path))?;
+            batch.unstore(work.name(), row.number);
+            wrong.insert(row.number);
+            let fact = Fact::ObjectFailed {
+                bucket: work.name().clone(),
+                key: row.object.key.clone(),
+                version_id: row.object.version_id.clone(),
+                why: format!("its file {} {why}; it is fetched anew", stored.path),
+            };
+            blocking(|| work.recorder.record(fact))?;
+        }
+        blocking(|| work.state.commit(batch))?;
+        work.tick(action, read.objects, read.bytes)?;
+    }
+}
+
+/// The key of an object that should be in the archive and is not.
+fn first_absent(work: &Work) -> Result<Option<String>, Trouble> {
+    let mut absent = None;
+    work.each_row::<Trouble>(With::Rows, |row| {
+        if absent.is_none() && work.selection.takes(&row.object) && row.stored.is_none() {
+            absent = Some(row.object.key);
+        }
+        Ok(())
+    })?;
+    Ok(absent)
+}

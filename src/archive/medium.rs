@@ -1,0 +1,111 @@
+//! Reads files back from where they were written, not from memory.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+
+use sha2::{Digest, Sha256};
+
+use super::error::ArchiveError;
+use super::open::Archive;
+
+/// How near to the medium a read-back came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readback {
+    /// From the local medium: this machine's cache of the file was dropped first.
+    Medium,
+    /// From a server of files, or on a system where the cache cannot be dropped: this machine's copy
+    /// was dropped as far as possible, but others in between may have answered.
+    Client,
+}
+
+/// What reading a file back gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadBack {
+    /// The SHA-256 of all bytes.
+    pub sha256: [u8; 32],
+    /// How many bytes there were.
+    pub size: u64,
+    /// How near to the medium they were read.
+    pub medium: Readback,
+}
+
+impl Archive {
+    /// Reads a file of the archive (a path from the bag's root) back from its medium.
+    ///
+    /// The file has to be durable already: what is not yet written cannot be dropped from memory.
+    ///
+    /// # Errors
+    /// Where there is no plain file, and where reading fails: then nothing is proven.
+    pub fn read_back(&self, path: &str) -> Result<ReadBack, ArchiveError> {
+        let file = self.open_plain(path)?;
+        read_cold(&file, self.medium()).map_err(ArchiveError::io("read back", self.to().join(path)))
+    }
+}
+
+/// Hashes a file after dropping what this machine has of it in memory.
+pub(super) fn read_cold(mut file: &File, medium: Readback) -> io::Result<ReadBack> {
+    drop_cache(file)?;
+    let expected = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let mut buffer = vec![0; expected.clamp(4 << 10, 256 << 10)];
+    let mut hash = Sha256::new();
+    let mut size = 0;
+    loop {
+        let read = match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        hash.update(&buffer[..read]);
+        size += read as u64;
+    }
+    Ok(ReadBack { sha256: hash.finalize().into(), size, medium })
+}
+
+/// Pages that are clean are dropped; a file that was not synced yet is synced first.
+#[cfg(target_os = "linux")]
+fn drop_cache(file: &File) -> io::Result<()> {
+    use rustix::fs::{Advice, fadvise};
+    match file.sync_data() {
+        // A read-only medium has nothing to sync.
+        Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => {}
+        other => other?,
+    }
+    fadvise(file, 0, None, Advice::DontNeed)?;
+    Ok(fadvise(file, 0, None, Advice::Sequential)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn drop_cache(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Tells a local file system from one whose files are elsewhere.
+///
+/// Source: Linux, `include/uapi/linux/magic.h`, and the file systems' own headers.
+#[cfg(target_os = "linux")]
+pub(super) fn medium_of(fd: impl AsFd) -> Readback {
+    const ELSEWHERE: [u64; 11] = [
+        0x6969,      // NFS
+        0x517b,      // SMB
+        0xff53_4d42, // CIFS
+        0xfe53_4d42, // SMB2
+        0x6573_5546, // FUSE: sshfs, rclone, s3fs and the like
+        0x0102_1997, // 9P
+        0x00c3_6400, // Ceph
+        0x5346_414f, // AFS
+        0x7375_7245, // Coda
+        0x0bd0_0bd0, // Lustre
+        0x4750_4653, // GPFS
+    ];
+    match rustix::fs::fstatfs(fd) {
+        Ok(stat) if !ELSEWHERE.contains(&(stat.f_type as u64 & 0xffff_ffff)) => Readback::Medium,
+        _ => Readback::Client,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn medium_of(_: impl AsFd) -> Readback {
+    Readback::Client
+}

@@ -1,0 +1,260 @@
+//! Opens an archive for writing, and makes sure that it is the right one.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use rustix::fs::{AtFlags, Dir};
+use serde::{Deserialize, Serialize};
+
+use super::bag::identity;
+use super::beneath::Root;
+use super::error::ArchiveError;
+use super::lock;
+use super::medium::{Readback, medium_of};
+use super::publish::{Published, replace};
+use super::staged::STAGING;
+use crate::model::{AccountId, BucketName};
+
+/// Whose objects an archive holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The account that owns the bucket.
+    pub account: AccountId,
+    /// The bucket.
+    pub bucket: BucketName,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bucket {} of account {}", self.bucket, self.account)
+    }
+}
+
+/// What is expected at the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// Nothing, an empty folder, or an archive of this owner that was begun before.
+    New,
+    /// An archive of this owner: an empty folder means that its file system is not mounted.
+    Existing,
+    /// As `New`, or a folder that another tool filled, which becomes an archive.
+    Adopt,
+}
+
+/// An archive that is open for writing, by this process alone. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) to: PathBuf,
+    pub(super) root: Root,
+    pub(super) staging: OwnedFd,
+    pub(super) medium: Readback,
+    pub(super) next_name: AtomicU64,
+    owner: Owner,
+    /// Held as long as any clone, or any staged file, lives.
+    _lock: File,
+}
+
+impl Archive {
+    /// Takes the archive's lock and opens it, after making it where nothing is there.
+    ///
+    /// What a killed run left in the staging folder is removed.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Held`], [`ArchiveError::Foreign`], [`ArchiveError::NotAnArchive`],
+    /// [`ArchiveError::NotAFolder`], [`ArchiveError::Vanished`], or the system's. Nothing was changed
+    /// then, apart from the lock file.
+    pub fn open(to: &Path, owner: &Owner, expected: Expect) -> Result<Self, ArchiveError> {
+        let (to, fresh) = settle(to, owner, expected)?;
+        let lock = lock::take(&to, owner.bucket.as_str())?;
+        if fresh {
+            match fs::create_dir(&to) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                other => other.map_err(ArchiveError::io("make the folder", &to))?,
+            }
+        }
+        let root = Root::open(&to).map_err(ArchiveError::io("open", &to))?;
+        let marked = is_marked(&root, &to, owner, expected)?;
+        let staging = root
+            .make_folder(STAGING)
+            .map_err(|e| ArchiveError::io("make the folder", to.join(STAGING))(e))?;
+        clear(&staging).map_err(ArchiveError::io("clear", to.join(STAGING)))?;
+        let shared = Shared {
+            medium: medium_of(root.fd()),
+            to,
+            root,
+            staging,
+            next_name: AtomicU64::new(0),
+            owner: owner.clone(),
+            _lock: lock,
+        };
+        let archive = Self { shared: Arc::new(shared) };
+        if !marked {
+            archive.mark()?;
+        }
+        Ok(archive)
+    }
+
+    /// The archive's folder, absolute and free of links.
+    pub fn to(&self) -> &Path {
+        &self.shared.to
+    }
+
+    /// Whose objects it holds.
+    pub fn owner(&self) -> &Owner {
+        &self.shared.owner
+    }
+
+    /// How near to the medium its files can be read back.
+    pub fn medium(&self) -> Readback {
+        self.shared.medium
+    }
+
+    /// Whether the folder that is open is still the one that the path leads to; it is not after an
+    /// unmount or when someone moved it away.
+    pub fn is_in_place(&self) -> bool {
+        let open = rustix::fs::fstat(self.shared.root.fd());
+        let named = rustix::fs::stat(&self.shared.to);
+        matches!((open, named), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn root(&self) -> &Root {
+        &self.shared.root
+    }
+
+    /// Opens a plain file of the archive for reading.
+    pub(super) fn open_plain(&self, path: &str) -> Result<File, ArchiveError> {
+        open_plain(&self.shared.root, &self.shared.to, path)
+    }
+
+    /// Writes the mark by which an archive is told from an empty mount point.
+    fn mark(&self) -> Result<(), ArchiveError> {
+        let mut staged = self.stage()?;
+        staged.append(identity::text(self.owner(), None, None).as_bytes())?;
+        replace(self, staged, identity::BAG_INFO)?;
+        // The folder's own name is durable once the folder above it is.
+        let above = self.to().parent().unwrap_or(Path::new("/"));
+        File::open(above)
+            .and_then(|folder| folder.sync_all())
+            .map_err(ArchiveError::io("sync", above))
+    }
+}
+
+/// Opens a plain file beneath a root; anything else that stands there is turned away.
+pub(super) fn open_plain(root: &Root, to: &Path, path: &str) -> Result<File, ArchiveError> {
+    root.read(path).map_err(|e| {
+        let planted = match root.stat(path) {
+            Ok(stat) => !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file(),
+            Err(e) => super::beneath::is_not_a_folder(&e),
+        };
+        if planted {
+            ArchiveError::Planted(to.join(path))
+        } else {
+            ArchiveError::io("open", to.join(path))(e)
+        }
+    })
+}
+
+/// Finds the folder's one true path, and whether it has to be made.
+fn settle(to: &Path, owner: &Owner, expected: Expect) -> Result<(PathBuf, bool), ArchiveError> {
+    let vanished = || ArchiveError::Vanished { to: to.to_owned(), owner: owner.clone() };
+    match fs::metadata(to) {
+        Ok(found) if found.is_dir() => {
+            let to = fs::canonicalize(to).map_err(ArchiveError::io("find", to))?;
+            return if to.parent().is_some() {
+                Ok((to, false))
+            } else {
+                Err(ArchiveError::NotAnArchive(to))
+            };
+        }
+        Ok(_) => return Err(ArchiveError::NotAFolder(to.to_owned())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => {
+            return Err(ArchiveError::NotAFolder(to.to_owned()));
+        }
+        Err(e) => return Err(ArchiveError::io("look at", to)(e)),
+    }
+    if expected == Expect::Existing {
+        return Err(vanished());
+    }
+    let name = to.file_name().ok_or_else(|| ArchiveError::NotAFolder(to.to_owned()))?;
+    let above = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(above).map_err(ArchiveError::io("make the folder", above))?;
+    let above = fs::canonicalize(above).map_err(ArchiveError::io("find", above))?;
+    Ok((above.join(name), true))
+}
+
+/// Whether the folder has this owner's mark; an error where it has another's, or should have one.
+fn is_marked(
+    root: &Root,
+    to: &Path,
+    owner: &Owner,
+    expected: Expect,
+) -> Result<bool, ArchiveError> {
+    match identity::read(root, to)? {
+        Some(found) if found == *owner => return Ok(true),
+        Some(found) => {
+            let (to, wanted) = (to.to_owned(), owner.clone());
+            return Err(ArchiveError::Foreign { to, found, wanted });
+        }
+        None => {}
+    }
+    match (expected, is_empty(root, to)?) {
+        (Expect::Existing, _) => {
+            Err(ArchiveError::Vanished { to: to.to_owned(), owner: owner.clone() })
+        }
+        (Expect::New, false) => Err(ArchiveError::NotAnArchive(to.to_owned())),
+        (Expect::New, true) | (Expect::Adopt, _) => Ok(false),
+    }
+}
+
+/// Whether a folder holds nothing of anybody's. A new file system has `lost+found`; a run that was
+/// killed while it made the archive left the staging folder.
+pub(super) fn is_empty(root: &Root, to: &Path) -> Result<bool, ArchiveError> {
+    let read = ArchiveError::io("read", to);
+    let names = || -> io::Result<bool> {
+        for entry in Dir::read_from(root.fd())? {
+            let entry = entry?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b".." | b"lost+found")
+                && entry.file_name().to_bytes() != STAGING.as_bytes()
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    names().map_err(read)
+}
+
+/// Removes what a killed run left in the staging folder.
+fn clear(staging: &OwnedFd) -> io::Result<()> {
+    for entry in Dir::read_from(staging)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            rustix::fs::unlinkat(staging, entry.file_name(), AtFlags::empty())?;
+        }
+    }
+    Ok(())
+}
+
+impl Archive {
+    /// Publishes one file; see [`Archive::publish`].
+    pub fn publish_one(&self, staged: super::Staged, path: &str) -> Published {
+        let mut outcomes = self.publish(vec![(staged, path.to_owned())]);
+        // One in, one out; the list is never empty.
+        outcomes.pop().unwrap_or_else(|| Published::Failed(ArchiveError::BadPath(path.to_owned())))
+    }
+}

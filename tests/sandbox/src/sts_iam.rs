@@ -1,0 +1,159 @@
+//! The few answers of STS and IAM that are asked for: query protocol in, XML out.
+//!
+//! The access key must be known and not expired; signatures are not computed again here.
+//! `SimulatePrincipalPolicy` and `SimulateCustomPolicy` have their place in [`answer`].
+
+use http::StatusCode;
+use s3s::Body;
+
+use crate::account::{Account, User};
+use crate::call::{Answer, decode_query, set_header};
+use crate::fault::glob_matches;
+use crate::refusal::Refusal;
+use crate::xml::Xml;
+
+/// Which of the two services a request was signed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Security Token Service.
+    Sts,
+    /// Identity and Access Management.
+    Iam,
+}
+
+impl Service {
+    fn namespace(self) -> &'static str {
+        match self {
+            Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
+            Self::Iam => "https://iam.amazonaws.com/doc/2010-05-08/",
+        }
+    }
+
+    fn prefix(self) -> &'static str {
+        match self {
+            Self::Sts => "sts",
+            Self::Iam => "iam",
+        }
+    }
+}
+
+/// The parameters of a query-protocol request.
+#[derive(Debug)]
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// Reads a form body.
+    pub fn of(body: &[u8]) -> Self {
+        Self(decode_query(&String::from_utf8_lossy(body)))
+    }
+
+    /// A parameter's value.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The operation; `Unknown` when none is named.
+    pub fn action(&self) -> &str {
+        self.get("Action").unwrap_or("Unknown")
+    }
+}
+
+/// Answers a request of a known user.
+///
+/// # Errors
+/// The refusal of the service.
+pub fn answer(
+    account: &Account,
+    service: Service,
+    user: &User,
+    form: &Form,
+    request_id: &str,
+) -> Result<Answer, Refusal> {
+    let action = form.action();
+    let iam_action = format!("{}:{action}", service.prefix());
+    // No permission is needed to ask who one is, and none can be taken away.
+    if action != "GetCallerIdentity"
+        && user.denied.iter().any(|glob| glob_matches(glob, &iam_action))
+    {
+        let message = format!("User: {} is not authorized to perform: {iam_action}", user.arn);
+        return Err(Refusal::new(403, "AccessDenied", message));
+    }
+    let mut page = Xml::document();
+    page.open_root(&format!("{action}Response"), service.namespace());
+    let result = format!("{action}Result");
+    page.open(&result);
+    match (service, action) {
+        (Service::Sts, "GetCallerIdentity") => {
+            page.text("Arn", &user.arn).text("UserId", &user.id).text("Account", &user.account);
+        }
+        (Service::Iam, "GetUser") => {
+            describe(&mut page, find_user(account, user, form.get("UserName"))?, "User");
+        }
+        (Service::Iam, "ListUsers") => {
+            let prefix = form.get("PathPrefix").unwrap_or("/");
+            page.open("Users");
+            for known in users_of(account, user).filter(|known| known.path.starts_with(prefix)) {
+                describe(&mut page, known, "member");
+            }
+            page.close("Users").text("IsTruncated", "false");
+        }
+        (Service::Iam, "ListAccountAliases") => {
+            page.open("AccountAliases");
+            page.maybe("member", account.alias.as_deref());
+            page.close("AccountAliases").text("IsTruncated", "false");
+        }
+        _ => {
+            let message = format!("Could not find operation {action}");
+            return Err(Refusal::new(400, "InvalidAction", message));
+        }
+    }
+    page.close(&result).open("ResponseMetadata").text("RequestId", request_id);
+    page.close("ResponseMetadata").close(&format!("{action}Response"));
+    let mut answer = http::Response::new(Body::from(page.finish()));
+    set_header(&mut answer, "content-type", "text/xml");
+    Ok(answer)
+}
+
+/// Puts a refusal on the wire as these services do.
+pub fn refuse(service: Service, refusal: &Refusal, request_id: &str) -> Answer {
+    let mut page = Xml::document();
+    page.open_root("ErrorResponse", service.namespace()).open("Error");
+    page.text("Type", if refusal.status < 500 { "Sender" } else { "Receiver" });
+    page.text("Code", &refusal.code).text("Message", &refusal.message).close("Error");
+    page.text("RequestId", request_id).close("ErrorResponse");
+    let mut answer = http::Response::new(Body::from(page.finish()));
+    *answer.status_mut() = StatusCode::from_u16(refusal.status).unwrap_or_default();
+    set_header(&mut answer, "content-type", "text/xml");
+    answer
+}
+
+fn users_of<'a>(account: &'a Account, asker: &'a User) -> impl Iterator<Item = &'a User> {
+    account.users.iter().filter(|known| !known.is_role && known.account == asker.account)
+}
+
+fn find_user<'a>(
+    account: &'a Account,
+    asker: &'a User,
+    name: Option<&str>,
+) -> Result<&'a User, Refusal> {
+    match name {
+        None if asker.is_role => Err(Refusal::new(
+            400,
+            "ValidationError",
+            "Must specify userName when calling with non-User credentials",
+        )),
+        None => Ok(asker),
+        Some(name) => {
+            users_of(account, asker).find(|known| *known.name == *name).ok_or_else(|| {
+                let message = format!("The user with name {name} cannot be found.");
+                Refusal::new(404, "NoSuchEntity", message)
+            })
+        }
+    }
+}
+
+fn describe(page: &mut Xml, user: &User, element: &str) {
+    page.open(element).text("Path", &user.path).text("UserName", &user.name);
+    page.text("UserId", &user.id).text("Arn", &user.arn);
+    page.text("CreateDate", "2020-01-01T00:00:00Z").close(element);
+}
