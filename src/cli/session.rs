@@ -56,6 +56,17 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Asks on stderr and reads one line of stdin, without blanks around it; bars stand still.
+pub(super) fn ask_on(screen: &Screen, question: &str) -> std::io::Result<String> {
+    screen.alone(|| {
+        // Not through the bars, which stand still for us already.
+        screen.err_unguarded(&format!("{question} "));
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    })
+}
+
 impl Session {
     /// Looks around.
     ///
@@ -153,14 +164,8 @@ impl Session {
             let message = "this needs an answer, and there is no terminal to ask on";
             return Err(Failure::usage("cli/no-terminal", message));
         }
-        self.screen.alone(|| {
-            self.screen.err(&format!("{question} "));
-            let mut line = String::new();
-            let read = std::io::stdin().lock().read_line(&mut line);
-            read.map_err(|error| {
-                Failure::new(Exit::Failed, "cli/no-terminal", format!("no answer: {error}"))
-            })?;
-            Ok(line.trim().to_owned())
+        ask_on(&self.screen, question).map_err(|error| {
+            Failure::new(Exit::Failed, "cli/no-terminal", format!("no answer: {error}"))
         })
     }
 

@@ -4,10 +4,11 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
+use dialoguer::console::Term;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
 
-use super::text::shown_json;
+use super::text::{json_line, shown_json};
 
 /// When colours are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -96,6 +97,20 @@ impl Screen {
         self.out_line(&shown_json(&json));
     }
 
+    /// Writes a result to stdout as one line of JSON, harmless for a terminal.
+    pub fn json_line(&self, document: &impl Serialize) {
+        self.out(&json_line(document));
+    }
+
+    /// Writes over what the terminal at stdout shows, from its first line on.
+    pub fn repaint(&self, text: &str) {
+        // Each line over the old one and the rest cleared: no flicker, unlike clearing first.
+        let text = format!("\u{1b}[H{}\u{1b}[J", text.replace('\n', "\u{1b}[K\n"));
+        if let Err(error) = Term::stdout().write_str(&text) {
+            held(&self.streams.out).trouble.get_or_insert(error);
+        }
+    }
+
     /// Writes one line to stderr, above the bars if there are any.
     pub fn err_line(&self, line: &str) {
         self.err(&format!("{line}\n"));
@@ -104,6 +119,11 @@ impl Screen {
     /// Writes to stderr, as it stands.
     pub fn err(&self, text: &str) {
         self.bars.suspend(|| held(&self.streams.err).write(text));
+    }
+
+    /// Writes to stderr inside [`Screen::alone`].
+    pub fn err_unguarded(&self, text: &str) {
+        held(&self.streams.err).write(text);
     }
 
     /// Does something that needs the terminal for itself, such as asking; bars stand still.
