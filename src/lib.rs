@@ -1,5 +1,6 @@
 //! s3plan retires S3 buckets from a reviewed plan.
 
+pub mod apply;
 pub mod archive;
 pub mod aws;
 pub mod cli;
@@ -9,6 +10,7 @@ pub mod event;
 pub mod graph;
 pub mod manifest;
 pub mod model;
+pub mod observe;
 pub mod plan;
 pub mod proof;
 pub mod report;

@@ -1,6 +1,6 @@
 //! The loop: one task a bucket, its actions in order, each behind what it needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 
 use super::actions;
 use super::end::{BucketEnd, End, Outcome, Trouble};
-use super::phase::{self, Phase};
+use super::phase::Phase;
 use super::work::{Work, blocking};
-use crate::event::{Event, Fact};
+use crate::event::Fact;
 use crate::model::{Action, ActionId, ActionKind, BucketName};
 use crate::observe::{Drift, compare_with_inventory, take_inventory};
 use crate::state::StateError;
@@ -77,7 +77,7 @@ impl Shared {
     }
 }
 
-async fn run_bucket(work: &Work, shared: &Shared) -> Result<BucketEnd, StateError> {
+async fn run_bucket(work: &Arc<Work>, shared: &Shared) -> Result<BucketEnd, StateError> {
     let end = match run_actions(work, shared).await {
         Ok(end) | Err(Trouble::Ends(end)) => end,
         Err(Trouble::Fatal(error)) => return Err(error),
@@ -91,18 +91,18 @@ async fn run_bucket(work: &Work, shared: &Shared) -> Result<BucketEnd, StateErro
     Ok(BucketEnd { bucket: work.name().clone(), end })
 }
 
-async fn run_actions(work: &Work, shared: &Shared) -> Result<End, Trouble> {
-    let facts = blocking(|| work.state.facts(work.recorder.run()))?;
-    let phases = phase::fold(&facts).map_err(|illegal| {
-        Trouble::Ends(End::Failed(format!(
-            "{illegal}; run `s3plan plan` again, which starts a new journal"
-        )))
-    })?;
-    let done = |id: &ActionId| phases.get(id) == Some(&Phase::Done);
+async fn run_actions(work: &Arc<Work>, shared: &Shared) -> Result<End, Trouble> {
+    let standings: BTreeMap<ActionId, Phase> =
+        blocking(|| work.state.standings(work.recorder.run()))?
+            .into_iter()
+            .filter_map(|(id, event)| Some((id, Phase::after(&event.fact)?)))
+            .collect();
+    let done = |id: &ActionId| standings.get(id) == Some(&Phase::Done);
+    let begun = work.plan.actions_of(work.name()).any(|a| standings.contains_key(&a.id));
     if work.plan.actions_of(work.name()).all(|action| done(&action.id)) {
         return Ok(End::Done { objects: 0, bytes: 0 });
     }
-    check_fresh(work, begun(&facts, work.name())).await?;
+    check_fresh(work, begun).await?;
     let mut lane: Option<OwnedSemaphorePermit> = None;
     for action in work.plan.actions_of(work.name()) {
         if done(&action.id) {
@@ -133,7 +133,7 @@ async fn run_actions(work: &Work, shared: &Shared) -> Result<End, Trouble> {
 }
 
 /// Runs one action and records how it ended.
-async fn run_action(work: &Work, shared: &Shared, action: &Action) -> Result<End, Trouble> {
+async fn run_action(work: &Arc<Work>, shared: &Shared, action: &Action) -> Result<End, Trouble> {
     blocking(|| work.recorder.record(Fact::Started { action: action.id.clone() }))?;
     let end = match actions::run(work, shared, action).await {
         Ok(end) | Err(Trouble::Ends(end)) => end,
@@ -160,17 +160,10 @@ async fn run_action(work: &Work, shared: &Shared, action: &Action) -> Result<End
 
 /// Downloading, reading back and sealing keep the disk and the line busy: one bucket at a time.
 fn moves_data(kind: ActionKind) -> bool {
-    matches!(
-        kind,
-        ActionKind::Adopt | ActionKind::Download | ActionKind::Verify | ActionKind::Seal
-    )
+    matches!(kind, ActionKind::Adopt | ActionKind::Download | ActionKind::Verify | ActionKind::Seal)
 }
 
-async fn await_other_buckets(
-    work: &Work,
-    shared: &Shared,
-    action: &Action,
-) -> Result<(), Trouble> {
+async fn await_other_buckets(work: &Work, shared: &Shared, action: &Action) -> Result<(), Trouble> {
     let mut settled = shared.settled.subscribe();
     let others = |settled: &BTreeSet<ActionId>| {
         let own = |need: &ActionId| work.plan.actions_of(work.name()).any(|a| &a.id == need);
@@ -181,16 +174,6 @@ async fn await_other_buckets(
         _ = settled.wait_for(others) => Ok(()),
         () = work.stop.wait() => Err(Trouble::Ends(End::Parked)),
     }
-}
-
-/// Whether the journal of a run says anything of a bucket's actions.
-pub(super) fn begun(facts: &[Event], bucket: &BucketName) -> bool {
-    facts.iter().any(|event| match &event.fact {
-        Fact::Started { action } => action.as_str().rsplit_once('/').is_some_and(|(name, _)| {
-            name == bucket.as_str()
-        }),
-        _ => false,
-    })
 }
 
 /// Looks whether the bucket still is what the plan was made from, before anything is done to it.
@@ -211,15 +194,9 @@ async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
     let Some(known) = known else {
         // The state was lost since: list again, and go on only if nothing else was reviewed.
         let now_ms = work.clock.now().as_millisecond();
-        let found = take_inventory(
-            &work.door,
-            &work.state,
-            work.name(),
-            versioning,
-            now_ms,
-            &mut |_| {},
-        )
-        .await?;
+        let found =
+            take_inventory(&work.door, &work.state, work.name(), versioning, now_ms, &mut |_| {})
+                .await?;
         if found.digest != work.archive.inventory {
             return Err(stale(
                 "the state does not know this plan's inventory, and a fresh listing differs from \
@@ -236,16 +213,10 @@ async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
         return Ok(());
     }
     let mut moved = Moved::default();
-    compare_with_inventory::<Trouble>(
-        &work.door,
-        &work.state,
-        work.name(),
-        versioning,
-        |drift| {
-            moved.add(&drift);
-            Ok(())
-        },
-    )
+    compare_with_inventory::<Trouble>(&work.door, &work.state, work.name(), versioning, |drift| {
+        moved.add(&drift);
+        Ok(())
+    })
     .await?;
     match moved.sentence() {
         Some(why) => Err(stale(why)),
@@ -316,4 +287,3 @@ impl Drop for OnlyWaits<'_> {
         self.0.busy.fetch_add(1, Ordering::SeqCst);
     }
 }
-

@@ -55,9 +55,7 @@ pub fn gather(work: &Work) -> Result<Evidence, Trouble> {
             sha256: &stored.sha256,
             proof: &stored.proof,
         };
-        builder
-            .add(&proven)
-            .map_err(|error| Trouble::Ends(End::Failed(super::end::told(&error))))
+        builder.add(&proven).map_err(|error| Trouble::Ends(End::Failed(super::end::told(&error))))
     })?;
     Ok(builder.finish())
 }

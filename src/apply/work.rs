@@ -14,9 +14,9 @@ use crate::archive::{Archive, Expect, Owner};
 use crate::aws::{Aws, Bucket};
 use crate::clock::Clock;
 use crate::event::Tick;
-use crate::model::{Action, BucketName, Number, Selection};
+use crate::model::{Action, BucketName, EvidenceId, Number, Selection};
 use crate::plan::{Plan, PlannedArchive, PlannedBucket};
-use crate::state::{Mark, Row, State, StateError, With};
+use crate::state::{AuditEntry, Mark, Row, State, StateError, With};
 
 /// Rows read at a time.
 pub(super) const PAGE: usize = 1000;
@@ -73,6 +73,10 @@ pub struct Work {
     pub throttle: Arc<Throttle>,
     /// Whether to wait.
     pub patience: Patience,
+    /// Who applies.
+    pub caller_arn: String,
+    /// The project's `.s3plan`, where approvals are left.
+    pub folder: PathBuf,
     pub(super) place: OnceCell<Arc<Archive>>,
 }
 
@@ -97,15 +101,6 @@ impl Work {
             Ok::<_, Trouble>(Arc::new(place))
         });
         Ok(Arc::clone(place.await?))
-    }
-
-    /// Whether an earlier process, or this one, has begun this bucket's part of the run.
-    ///
-    /// # Errors
-    /// What the state could not do.
-    pub fn has_begun(&self) -> Result<bool, StateError> {
-        let facts = blocking(|| self.state.facts(self.recorder.run()))?;
-        Ok(super::engine::begun(&facts, self.name()))
     }
 
     /// Reads the next page of this bucket's inventory, from a number on.
@@ -150,6 +145,53 @@ impl Work {
             retries: self.aws.retries(),
         };
         blocking(|| self.recorder.tick(&tick))
+    }
+
+    /// Writes down what a mutating request did. Blocking for as long as a sync takes.
+    ///
+    /// # Errors
+    /// What the audit log could not do: a mutation without a record ends the apply.
+    pub fn audit(
+        &self,
+        action: &Action,
+        operation: &str,
+        count: u64,
+        request_id: Option<String>,
+    ) -> Result<(), Trouble> {
+        self.write_audit(action, operation, count, request_id, None)
+    }
+
+    /// The same, for what was done under an approval.
+    ///
+    /// # Errors
+    /// As [`Work::audit`].
+    pub fn audit_under(
+        &self,
+        action: &Action,
+        operation: &str,
+        count: u64,
+        request_id: Option<String>,
+        evidence: &EvidenceId,
+    ) -> Result<(), Trouble> {
+        self.write_audit(action, operation, count, request_id, Some(evidence))
+    }
+
+    fn write_audit(
+        &self,
+        action: &Action,
+        operation: &str,
+        count: u64,
+        request_id: Option<String>,
+        evidence: Option<&EvidenceId>,
+    ) -> Result<(), Trouble> {
+        let mut entry = AuditEntry::new(self.clock.now(), operation, self.name());
+        entry.run = Some(self.recorder.run().to_owned());
+        entry.action = Some(action.id.clone());
+        entry.count = Some(count);
+        entry.request_id = request_id;
+        entry.caller_arn = Some(self.caller_arn.clone());
+        entry.evidence = evidence.cloned();
+        Ok(blocking(|| self.recorder.audit(&entry))?)
     }
 
     /// Ends the action early if somebody asked to stop.

@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::archive::ArchiveError;
 use crate::aws::{Aws, AwsError};
 use crate::model::{
-    Caller, Desired, DesiredBucket, Destination, Observed, SeenBucket, Selection, Tally,
+    BadGlob, Caller, Desired, DesiredBucket, Destination, Observed, SeenBucket, Selection, Tally,
 };
 use crate::state::{State, StateError};
 
@@ -36,7 +36,7 @@ pub enum ObserveError {
     Archive(#[from] ArchiveError),
     /// A key glob does not compile.
     #[error("a key glob does not compile: {0}")]
-    Glob(#[from] globset::Error),
+    Glob(#[from] BadGlob),
 }
 
 /// Looks at everything that the desired buckets need.
@@ -78,12 +78,11 @@ async fn look_at(
     };
     let selection = Selection::new(&archive.include, &archive.exclude, archive.versions)?;
     take_inventory(&door, state, &wanted.name, bucket.versioning, now_ms, progress).await?;
-    let (tally, destination) = tokio::task::block_in_place(
-        || -> Result<(Tally, Destination), ObserveError> {
+    let (tally, destination) =
+        tokio::task::block_in_place(|| -> Result<(Tally, Destination), ObserveError> {
             let tally = tally(state, &wanted.name, &selection)?;
             let place = destination::look(&archive.to_path, &desired.account, &wanted.name)?;
             Ok((tally, place))
-        },
-    )?;
+        })?;
     Ok(SeenBucket { bucket, tally: Some(tally), destination: Some(destination) })
 }

@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 
-use crate::event::{Fact, WaitingFor};
+use crate::event::{DeleteForm, Fact, WaitingFor};
 use crate::model::ActionId;
 
 use super::text::{bytes, counted, moment, shown, until};
@@ -70,6 +70,9 @@ impl Line {
                 let object = object(bucket.as_str(), key, version_id.as_deref());
                 (Weight::News, YELLOW, format!("{object}: left alone: {}", shown(why)))
             }
+            Fact::DeleteFormFound { bucket, form } => {
+                (Weight::Step, plain, format!("{bucket}: {}", delete_form(*form)))
+            }
             Fact::GateOpened { bucket, evidence } => {
                 let text =
                     format!("{bucket}: proven; to delete it: s3plan approve {bucket}@{evidence}");
@@ -114,5 +117,16 @@ pub(super) fn ended(fact: &Fact) -> Option<&ActionId> {
     match fact {
         Fact::Done { action, .. } | Fact::Failed { action, .. } => Some(action),
         _ => None,
+    }
+}
+
+fn delete_form(form: DeleteForm) -> &'static str {
+    match form {
+        DeleteForm::Batch => "the server honours conditions on deletes, also in batches",
+        DeleteForm::Single => "the server honours conditions on single deletes only",
+        DeleteForm::CompareFirst => {
+            "the server ignores conditions on deletes: each object is compared right before its \
+             own, which is a weaker guarantee"
+        }
     }
 }

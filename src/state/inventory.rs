@@ -238,7 +238,7 @@ impl InventoryWriter {
         let mut row = NewRow { object, stored: None, headers: None, marks: Marks::default() };
         if let Some(old) = old {
             // The listing shows it: whatever was sent, it is not gone.
-            row.marks = old.marks.without(Mark::DeleteSent).without(Mark::Deleted);
+            row.marks = old.marks.carried_over();
             row.stored = old.stored;
             if old.object.last_modified_ms == row.object.last_modified_ms {
                 row.headers = old.headers;

@@ -94,6 +94,24 @@ pub struct Approval {
     pub run: Option<String>,
 }
 
+/// A plan that was made: what of it outlives the plan file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanRow {
+    /// The plan's digest.
+    pub digest: String,
+    /// The manifest it was made from, relative to the project.
+    pub manifest: String,
+    /// The plan itself, as its maker wants it back: `status` needs no plan file.
+    pub outline: serde_json::Value,
+}
+
+/// Before the manifest's name in the key of a [`PlanRow`].
+const PLAN_PREFIX: &[u8] = b"plan\0";
+
+fn plan_key(manifest: &str) -> Vec<u8> {
+    [PLAN_PREFIX, manifest.as_bytes()].concat()
+}
+
 impl State {
     /// Makes facts durable and numbers them: disk before eyes.
     ///
@@ -154,29 +172,57 @@ impl State {
         self.read(|tx| Ok(table::read(tx, META)?.json(b"last-seq")?.unwrap_or(0)))
     }
 
-    /// Records that a plan was made. It takes the place of every other: a run of another plan is superseded.
+    /// Records that a plan was made. It takes the place of the plan that was made before from the
+    /// same manifest: a run of that one is superseded.
     ///
     /// # Errors
     /// Where it cannot be made durable.
-    pub fn plan_made(&self, digest: &str) -> Result<(), StateError> {
+    pub fn plan_made(&self, plan: &PlanRow) -> Result<(), StateError> {
         self.write(Care::Usual, |tx| {
             let mut meta = table::write(tx, META)?;
-            meta.put_json(b"newest-plan", &digest)?;
-            let current = meta.json::<String>(b"current-run")?;
-            if let Some(current) = current.filter(|run| run != digest) {
+            let key = plan_key(&plan.manifest);
+            let before = meta.json::<PlanRow>(&key)?;
+            meta.put_json(&key, plan)?;
+            meta.put_json(b"newest-plan", &plan.manifest)?;
+            if let Some(before) = before.filter(|before| before.digest != plan.digest) {
                 let mut runs = table::write(tx, RUNS)?;
-                change_run(&mut runs, &current, |run| run.superseded = true)?;
+                if runs.json::<RunRow>(before.digest.as_bytes())?.is_some() {
+                    change_run(&mut runs, &before.digest, |run| run.superseded = true)?;
+                }
             }
             Ok(())
         })
     }
 
-    /// The digest of the newest plan; `None` before the first. Applying another is stale.
+    /// The newest plan that was made from a manifest; `None` before the first. Applying another
+    /// one of that manifest is stale.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn newest_plan(&self) -> Result<Option<String>, StateError> {
-        self.read(|tx| table::read(tx, META)?.json(b"newest-plan"))
+    pub fn newest_plan_of(&self, manifest: &str) -> Result<Option<PlanRow>, StateError> {
+        self.read(|tx| table::read(tx, META)?.json(&plan_key(manifest)))
+    }
+
+    /// The plan that was made last, from whichever manifest; `None` before the first.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn newest_plan(&self) -> Result<Option<PlanRow>, StateError> {
+        self.read(|tx| {
+            let meta = table::read(tx, META)?;
+            match meta.json::<String>(b"newest-plan")? {
+                Some(manifest) => meta.json(&plan_key(&manifest)),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// The newest plan of every manifest, by manifest.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn plans(&self) -> Result<Vec<PlanRow>, StateError> {
+        self.read(|tx| table::read(tx, META)?.all_json(PLAN_PREFIX))
     }
 
     /// Begins a run, or takes it up again: what is known of it stays.
@@ -307,6 +353,7 @@ fn action_of(fact: &Fact) -> Option<&ActionId> {
         | Fact::Stale { .. }
         | Fact::ObjectFailed { .. }
         | Fact::LeftAlone { .. }
+        | Fact::DeleteFormFound { .. }
         | Fact::GateOpened { .. }
         | Fact::Approved { .. } => None,
     }

@@ -52,7 +52,7 @@ pub use buckets::{BucketRow, KeptPolicy, Reset, Retired};
 pub use digest::{InventoryDigest, ListingDigest};
 pub use error::StateError;
 pub use inventory::{Inventory, InventoryWriter};
-pub use journal::{Approval, Intent, IntentKind, RunRow, Subject};
+pub use journal::{Approval, Intent, IntentKind, PlanRow, RunRow, Subject};
 pub use open::Open;
 pub use row::{Counts, Mark, Marks, Readback, ReadbackKind, Row, Stored, Tally, With};
 pub use status_file::{read_status, write_status};

@@ -75,12 +75,14 @@ pub enum Mark {
     DeleteSent = 3,
     /// S3 confirmed that this version is gone.
     Deleted = 4,
+    /// The bag lists it.
+    Sealed = 5,
 }
 
 impl Mark {
     /// Every mark.
-    pub const ALL: [Self; 4] =
-        [Self::RestoreAsked, Self::ReadBack, Self::DeleteSent, Self::Deleted];
+    pub const ALL: [Self; 5] =
+        [Self::RestoreAsked, Self::ReadBack, Self::DeleteSent, Self::Deleted, Self::Sealed];
 }
 
 /// A set of marks.
@@ -103,6 +105,12 @@ impl Marks {
     #[must_use]
     pub fn without(self, mark: Mark) -> Self {
         Self(self.0 & !(1 << mark as u8))
+    }
+
+    /// What of it still holds in a newer listing: what was sent or asked for is told by the listing
+    /// itself, what is on disk stays there.
+    pub(super) fn carried_over(self) -> Self {
+        self.without(Mark::RestoreAsked).without(Mark::DeleteSent).without(Mark::Deleted)
     }
 
     /// The marks in it.
@@ -157,6 +165,8 @@ pub struct Counts {
     pub delete_sent: Tally,
     /// Confirmed gone.
     pub deleted: Tally,
+    /// Listed in the bag.
+    pub sealed: Tally,
     /// With a failure.
     pub failed: u64,
     /// With headers.
@@ -171,6 +181,7 @@ impl Counts {
             Mark::ReadBack => self.read_back,
             Mark::DeleteSent => self.delete_sent,
             Mark::Deleted => self.deleted,
+            Mark::Sealed => self.sealed,
         }
     }
 
@@ -180,6 +191,7 @@ impl Counts {
             Mark::ReadBack => &mut self.read_back,
             Mark::DeleteSent => &mut self.delete_sent,
             Mark::Deleted => &mut self.deleted,
+            Mark::Sealed => &mut self.sealed,
         }
     }
 }

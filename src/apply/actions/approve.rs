@@ -25,8 +25,7 @@ pub(super) async fn run(work: &Work, shared: &Shared, action: &Action) -> Result
     if find(work, evidence.id())?.is_some() {
         return Ok(done);
     }
-    let opened =
-        Fact::GateOpened { bucket: work.name().clone(), evidence: evidence.id().clone() };
+    let opened = Fact::GateOpened { bucket: work.name().clone(), evidence: evidence.id().clone() };
     blocking(|| work.recorder.record(opened))?;
 
     let consequences = consequences(work, &evidence);

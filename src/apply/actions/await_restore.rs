@@ -40,8 +40,7 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
             return Ok(End::Waits { on: WaitingFor::Thaw, until });
         }
         if !told {
-            let waiting =
-                Fact::Waiting { action: action.id.clone(), on: WaitingFor::Thaw, until };
+            let waiting = Fact::Waiting { action: action.id.clone(), on: WaitingFor::Thaw, until };
             blocking(|| work.recorder.record(waiting))?;
             told = true;
         }

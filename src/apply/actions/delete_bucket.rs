@@ -34,13 +34,9 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     };
     if !gone {
         match work.door.delete_bucket().await? {
-            BucketDeletion::Deleted => work.audit_under(
-                action,
-                "DeleteBucket",
-                1,
-                None,
-                evidence.id(),
-            )?,
+            BucketDeletion::Deleted => {
+                work.audit_under(action, "DeleteBucket", 1, None, evidence.id())?
+            }
             BucketDeletion::Gone if ours.is_some() => {}
             BucketDeletion::Gone => {
                 return Ok(End::Stale("the bucket is gone, and not by this plan".into()));

@@ -266,8 +266,7 @@ impl Deleter<'_> {
             let id = Some(request_id).filter(|id| !id.is_empty());
             work.audit_under(self.action, "DeleteObjects", count, id, self.evidence.id())?;
         }
-        work.tick(self.action, self.tally.objects, self.tally.bytes)
-            .map_err(Trouble::from)
+        work.tick(self.action, self.tally.objects, self.tally.bytes).map_err(Trouble::from)
     }
 
     /// Sends the deletes of these rows, in the form that the server honours.

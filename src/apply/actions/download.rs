@@ -9,6 +9,7 @@
 //! A row is committed only after its file is durable under its final name, so a crash costs at most
 //! the batch in flight and never leaves a row without its file.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +19,10 @@ use tokio::task::JoinSet;
 use super::fetch::{self, Fetch, Fetched, version_name};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking};
-use crate::archive::{Archive, Published, keymap};
+use crate::archive::{Archive, Published, TakenBy, keymap};
 use crate::event::Fact;
-use crate::model::{Action, Takes};
+use crate::model::{Action, Number, ObjectHeaders, Proof, Takes};
+use crate::proof::Digests;
 use crate::state::{Batch, Row, Stored, With};
 
 /// Objects fetched at a time, unless the manifest says otherwise.
@@ -40,7 +42,7 @@ struct Tally {
     failed: u64,
 }
 
-pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
+pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
     let place = work.place().await?;
     let tally = fetch_all(work, &place, action, |row| wants(work, action, row)).await?;
     if tally.failed > 0 {
@@ -55,16 +57,16 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
 
 /// Fetches the objects of these rows anew, whatever the rows say.
 pub(super) async fn again(
-    work: &Work,
+    work: &Arc<Work>,
     place: &Arc<Archive>,
     action: &Action,
-    numbers: &std::collections::BTreeSet<u64>,
+    numbers: &BTreeSet<Number>,
 ) -> Result<u64, Trouble> {
     Ok(fetch_all(work, place, action, |row| numbers.contains(&row.number)).await?.failed)
 }
 
 /// Whether this action is to bring a row's object home.
-fn wants(work: &Work, action: &Action, row: &Row) -> bool {
+fn wants(work: &Arc<Work>, action: &Action, row: &Row) -> bool {
     let thawed = |row: &Row| row.object.is_frozen();
     row.stored.is_none()
         && work.selection.takes(&row.object)
@@ -77,7 +79,7 @@ fn wants(work: &Work, action: &Action, row: &Row) -> bool {
 }
 
 async fn fetch_all(
-    work: &Work,
+    work: &Arc<Work>,
     place: &Arc<Archive>,
     action: &Action,
     wants: impl Fn(&Row) -> bool,
@@ -94,7 +96,7 @@ async fn fetch_all(
 
 /// Hands out rows to fetch tasks, so many at a time.
 async fn fetch_rows(
-    work: &Work,
+    work: &Arc<Work>,
     place: &Arc<Archive>,
     wants: impl Fn(&Row) -> bool,
     sender: mpsc::Sender<Fetch>,
@@ -117,7 +119,7 @@ async fn fetch_rows(
             if work.stop.asked() || early.is_some() || sender.is_closed() {
                 break 'rows;
             }
-            let (fetcher, place, sender) = (work.fetcher(), Arc::clone(place), sender.clone());
+            let (fetcher, place, sender) = (Arc::clone(work), Arc::clone(place), sender.clone());
             tasks.spawn(async move {
                 let fetched = fetch::fetch(&fetcher, &place, row).await?;
                 // A closed channel means that keeping failed, which is told from there.
@@ -138,7 +140,7 @@ async fn fetch_rows(
 
 /// Makes what was fetched durable, batch by batch, and records it.
 async fn keep(
-    work: &Work,
+    work: &Arc<Work>,
     place: &Arc<Archive>,
     action: &Action,
     mut receiver: mpsc::Receiver<Fetch>,
@@ -170,7 +172,7 @@ async fn keep(
 }
 
 fn keep_batch(
-    work: &Work,
+    work: &Arc<Work>,
     place: &Arc<Archive>,
     fetches: Vec<Fetch>,
     tally: &mut Tally,
@@ -196,57 +198,57 @@ fn keep_batch(
     for kept in blocking(|| publish(place, got))? {
         tally.objects += 1;
         tally.bytes += kept.stored.size;
-        batch.store(work.name(), kept.number, &kept.stored);
-        batch.headers(work.name(), kept.number, &kept.headers);
+        batch.headers(work.name(), kept.number, kept.headers);
+        batch.store(work.name(), kept.number, kept.stored);
     }
     blocking(|| work.state.commit(batch))?;
     Ok(())
 }
 
 struct Kept {
-    number: u64,
+    number: Number,
     stored: Stored,
-    headers: crate::model::ObjectHeaders,
+    headers: ObjectHeaders,
 }
 
 /// Publishes staged files. A name that another file has already is never taken from it: equal bytes
 /// are taken over, other bytes stay, and the new file gets a name among the versions.
 fn publish(place: &Archive, fetched: Vec<Fetched>) -> Result<Vec<Kept>, Trouble> {
-    let mut waiting: Vec<Fetched> = fetched;
+    let mut waiting = fetched;
     let mut kept = Vec::new();
     let mut round = 0;
     while !waiting.is_empty() {
-        let (files, mut facts): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .map(|f| {
-                let named = (f.staged, f.path.clone());
-                (named, (f.row, f.path, f.digests, f.proof, f.headers))
-            })
-            .unzip();
-        let published = place.publish(files)?;
-        let mut rest = Vec::new();
-        for (outcome, (row, path, digests, proof, headers)) in
-            published.into_iter().zip(facts.drain(..))
+        let mut files = Vec::with_capacity(waiting.len());
+        let mut facts = Vec::with_capacity(waiting.len());
+        for Fetched { row, staged, path, digests, proof, headers } in waiting {
+            files.push((staged, path.clone()));
+            facts.push((row, path, digests, proof, headers));
+        }
+        waiting = Vec::new();
+        for (published, (row, path, digests, proof, headers)) in
+            place.publish(files).into_iter().zip(facts)
         {
-            match outcome? {
-                Published::InPlace { mtime_ns } => {
-                    let stored = stored(path, mtime_ns, &digests, proof);
+            let staged = match published {
+                Published::Durable => None,
+                Published::Failed(error) => return Err(error.into()),
+                Published::Taken { by: TakenBy::Name, staged } => {
+                    let there = place.read_back(&path)?;
+                    let same = there.sha256 == *digests.sha256() && there.size == digests.size();
+                    (!same).then_some(staged)
+                }
+                Published::Taken { by: TakenBy::Folder(_), staged } => Some(staged),
+            };
+            match staged {
+                None => {
+                    let stored = stored(&row, path, &digests, proof);
                     kept.push(Kept { number: row.number, stored, headers });
                 }
-                Published::Taken { staged, .. } => {
-                    let there = place.read_back(&path)?;
-                    if there.sha256 == *digests.sha256() && there.size == digests.size() {
-                        let mtime_ns = place.mtime_ns(&path)?;
-                        let stored = stored(path, mtime_ns, &digests, proof);
-                        kept.push(Kept { number: row.number, stored, headers });
-                        continue;
-                    }
+                Some(staged) => {
                     let path = other_path(&row, round);
-                    rest.push(Fetched { row, staged, path, digests, proof, headers });
+                    waiting.push(Fetched { row, staged, path, digests, proof, headers });
                 }
             }
         }
-        waiting = rest;
         round += 1;
     }
     Ok(kept)
@@ -262,17 +264,13 @@ fn other_path(row: &Row, round: u32) -> String {
     }
 }
 
-fn stored(
-    path: String,
-    mtime_ns: i64,
-    digests: &crate::proof::Digests,
-    proof: crate::model::Proof,
-) -> Stored {
+fn stored(row: &Row, path: String, digests: &Digests, proof: Proof) -> Stored {
     Stored {
         path,
         sha256: *digests.sha256(),
         size: digests.size(),
-        mtime_ns,
+        // The file bears the object's own time.
+        mtime_ns: row.object.last_modified_ms.saturating_mul(1_000_000),
         proof,
         readback: None,
     }

@@ -10,7 +10,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
 use crate::archive::{Archive, ArchiveError, Staged, keymap};
-use crate::aws::{AwsError, ErrorKind};
+use crate::aws::{AwsError, Body, ErrorKind};
 use crate::model::{ObjectHeaders, ObjectVersion, Proof, ProofKind, Standing, Unprovable};
 use crate::proof::{self, Digests, Hasher, Ladder, Offer, Verdict};
 use crate::state::Row;
@@ -41,10 +41,7 @@ pub(super) enum Fetch {
     /// It is in the staging folder, proven or known to be unprovable.
     Got(Box<Fetched>),
     /// It could not be had; it stays in S3, and this says why.
-    Failed {
-        row: Box<Row>,
-        why: String,
-    },
+    Failed { row: Box<Row>, why: String },
 }
 
 /// Where an object's file belongs, from the bag's root.
@@ -138,23 +135,19 @@ async fn receive(
 ) -> Result<Received, Trouble> {
     let version = object.version_id.as_deref();
     let mut got = work.door.get(&object.key, version, &object.etag, None).await?;
-    let mut headers = got.head().headers.clone();
-    if got.head().size != object.size {
+    let mut headers = got.head.headers.clone();
+    if got.head.size != object.size {
         return Err(Trouble::Ends(End::Stale(format!(
             "{:?} has {} bytes now and had {} when it was listed",
-            object.key,
-            got.head().size,
-            object.size
+            object.key, got.head.size, object.size
         ))));
     }
     part_sizes.clone_into(&mut headers.part_sizes);
     let mut ladder = Ladder::of(&Offer::new(&object.etag, object.size, &headers));
     if ladder.wants_part_sizes()
         && let Some(count) = parts_count(object, &headers)
-        && let Some(sizes) = work
-            .door
-            .part_sizes(&object.key, version, &object.etag, object.size, count)
-            .await?
+        && let Some(sizes) =
+            work.door.part_sizes(&object.key, version, &object.etag, object.size, count).await?
     {
         headers.part_sizes = sizes;
         ladder = Ladder::of(&Offer::new(&object.etag, object.size, &headers));
@@ -167,7 +160,7 @@ async fn receive(
     let mut pause = PAUSE;
     loop {
         let before = sink.received;
-        match pour(work, &mut got, &mut sink).await {
+        match pour(work, &mut got.body, &mut sink).await {
             Ok(()) => break,
             Err(Poured::Trouble(trouble)) => return Err(trouble),
             Err(Poured::Disk) => return Err(sink.fault().await),
@@ -203,14 +196,10 @@ enum Poured {
     Trouble(Trouble),
 }
 
-async fn pour(
-    work: &Work,
-    got: &mut crate::aws::Get,
-    sink: &mut Sink,
-) -> Result<(), Poured> {
+async fn pour(work: &Work, body: &mut Body, sink: &mut Sink) -> Result<(), Poured> {
     loop {
         let chunk = tokio::select! {
-            chunk = got.chunk() => chunk.map_err(Poured::Broke)?,
+            chunk = body.chunk() => chunk.map_err(Poured::Broke)?,
             () = work.stop.wait() => {
                 return Err(Poured::Trouble(Trouble::Ends(End::Parked)));
             }
@@ -296,10 +285,8 @@ async fn uneven_parts(
         return Ok(None);
     };
     let version = object.version_id.as_deref();
-    let sizes = work
-        .door
-        .each_part_size(&object.key, version, &object.etag, object.size, count)
-        .await?;
+    let sizes =
+        work.door.each_part_size(&object.key, version, &object.etag, object.size, count).await?;
     Ok(sizes.filter(|sizes| *sizes != headers.part_sizes))
 }
 
@@ -324,7 +311,7 @@ async fn digest_again(work: &Work, object: &ObjectVersion) -> Result<Digests, Tr
     let mut hasher = Hasher::new(&ladder);
     loop {
         let chunk = tokio::select! {
-            chunk = got.chunk() => chunk?,
+            chunk = got.body.chunk() => chunk?,
             () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
         };
         let Some(chunk) = chunk else { return Ok(hasher.finish()) };
@@ -332,4 +319,3 @@ async fn digest_again(work: &Work, object: &ObjectVersion) -> Result<Digests, Tr
         hasher.update(&chunk);
     }
 }
-

@@ -12,24 +12,30 @@ mod restore;
 mod seal;
 mod verify;
 
+use std::sync::Arc;
+
 use super::end::{End, Trouble};
 use super::engine::Shared;
 use super::work::Work;
 use crate::model::{Action, ActionKind};
 
 /// Runs one action to its end. Looks first: what is so already is not done again.
-pub(super) async fn run(work: &Work, shared: &Shared, action: &Action) -> Result<End, Trouble> {
+pub(super) async fn run(
+    work: &Arc<Work>,
+    shared: &Shared,
+    action: &Action,
+) -> Result<End, Trouble> {
     match action.kind {
         ActionKind::Restore => restore::run(work, action).await,
         ActionKind::AwaitRestore => await_restore::run(work, action).await,
         ActionKind::Download => download::run(work, action).await,
         ActionKind::Verify => verify::run(work, action).await,
         ActionKind::Seal => seal::run(work, action).await,
-        ActionKind::ProbeDeletes => probe_deletes::run(work).await,
+        ActionKind::ProbeDeletes => probe_deletes::run(work, action).await,
         ActionKind::Approve => approve::run(work, shared, action).await,
         ActionKind::DeleteObjects => delete_objects::run(work, action).await,
         ActionKind::AbortUploads => abort_uploads::run(work, action).await,
-        ActionKind::DeleteBucket => delete_bucket::run(work).await,
+        ActionKind::DeleteBucket => delete_bucket::run(work, action).await,
         ActionKind::SetPolicy | ActionKind::Adopt => Ok(End::Refused(format!(
             "this s3plan does not perform `{}` actions: apply with the version that made the plan",
             action.kind

@@ -51,11 +51,8 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
 
 /// Tries both forms on the canary; `None` where neither is refused.
 async fn probe(work: &Work, action: &Action, key: &str) -> Result<Option<DeleteForm>, Trouble> {
-    let target = DeleteTarget {
-        key: key.to_owned(),
-        version_id: None,
-        etag: Some(ETag::new(WRONG)),
-    };
+    let target =
+        DeleteTarget { key: key.to_owned(), version_id: None, etag: Some(ETag::new(WRONG)) };
     put(work, action, key).await?;
     // A refusal of the whole request counts as refused, as long as the canary is still there.
     let _ = work.door.delete_batch(std::slice::from_ref(&target)).await;
@@ -90,8 +87,7 @@ async fn remove(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> 
         Err(error) if *error.kind() == ErrorKind::NoSuchKey => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let target =
-        DeleteTarget { key: key.to_owned(), version_id: None, etag: Some(head.etag) };
+    let target = DeleteTarget { key: key.to_owned(), version_id: None, etag: Some(head.etag) };
     let deletion = match work.door.delete_one(&target, Condition::IfMatch).await {
         // Some servers do not know the condition at all; it is our own object.
         Err(error) if *error.kind() == ErrorKind::NotImplemented => {

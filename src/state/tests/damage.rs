@@ -146,7 +146,7 @@ fn a_row_whose_check_fails_closes_the_handle() {
         .expect("writes");
     let error = state.page(&bucket(), 0, 1, With::Rows).expect_err("rot");
     assert!(matches!(&error, StateError::Damaged { what, .. } if what.contains("objects")));
-    assert!(matches!(state.plan_made("p"), Err(StateError::Closed { .. })));
+    assert!(matches!(state.plan_made(&plan_row("p")), Err(StateError::Closed { .. })));
     drop(state);
     open(folder.path());
 }

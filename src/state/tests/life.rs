@@ -107,7 +107,7 @@ fn readers_stand_beside_each_other_and_write_nothing() {
     let one = reopen(folder.path(), Open::Read).expect("opens");
     let two = reopen(folder.path(), Open::Read).expect("opens");
     assert_eq!((one.schema(), two.schema()), (1, 1));
-    assert!(matches!(one.plan_made("p"), Err(StateError::ReadOnly)));
+    assert!(matches!(one.plan_made(&plan_row("p")), Err(StateError::ReadOnly)));
     assert_eq!(one.newest_plan().expect("the handle is still good"), None);
 }
 
@@ -218,15 +218,17 @@ fn a_batch_is_all_or_nothing_and_a_wrong_one_does_no_harm() {
 fn a_newer_plan_supersedes_the_run_and_the_same_plan_does_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = open(folder.path());
-    state.plan_made("plan-1").expect("records");
+    state.plan_made(&plan_row("plan-1")).expect("records");
     state.begin_run(&run_row("plan-1")).expect("begins");
-    state.plan_made("plan-1").expect("records");
+    state.plan_made(&plan_row("plan-1")).expect("records");
     assert!(!state.current_run().expect("reads").expect("is there").superseded);
     let again = RunRow { started_at_ms: 77, ..run_row("plan-1") };
     assert_eq!(state.begin_run(&again).expect("takes up").started_at_ms, 5);
-    state.plan_made("plan-2").expect("records");
+    state.plan_made(&plan_row("plan-2")).expect("records");
     assert!(state.current_run().expect("reads").expect("is there").superseded);
-    assert_eq!(state.newest_plan().expect("reads").as_deref(), Some("plan-2"));
+    assert_eq!(state.newest_plan().expect("reads"), Some(plan_row("plan-2")));
+    assert_eq!(state.newest_plan_of("manifest.toml").expect("reads"), Some(plan_row("plan-2")));
+    assert_eq!(state.newest_plan_of("other.toml").expect("reads"), None);
     state.begin_run(&run_row("plan-2")).expect("begins");
     state.finish_run("plan-2", 8).expect("finishes");
     assert_eq!(state.run("plan-2").expect("reads").expect("is there").finished_at_ms, Some(8));

@@ -103,7 +103,7 @@ fn listed(old: &[Row], objects: &[ObjectVersion]) -> Vec<Row> {
                 .filter(|old| (&old.object.etag, old.object.size) == (&object.etag, object.size));
             if let Some(old) = same {
                 row.stored = old.stored.clone();
-                row.marks = old.marks.without(Mark::DeleteSent).without(Mark::Deleted);
+                row.marks = old.marks.carried_over();
                 if old.object.last_modified_ms == object.last_modified_ms {
                     row.headers = old.headers.clone();
                 } else {

@@ -1,0 +1,204 @@
+//! Tells where every bucket stands, from what the state remembers.
+
+use std::collections::BTreeMap;
+
+use super::phase::Phase;
+use crate::event::{Event, Fact, WaitingFor};
+use crate::model::{
+    Action, ActionId, ActionKind, BucketName, BucketPhase, BucketStatus, EvidenceId, StatusDoc,
+    Wait,
+};
+use crate::plan::{Body, PlannedBucket};
+use crate::state::{PlanRow, State, StateError};
+
+/// Journal entries read at a time.
+const PAGE: usize = 1000;
+
+/// Where every bucket stands that a plan covered or that was retired, by name. Blocking.
+///
+/// # Errors
+/// What the state could not do.
+pub fn document(state: &State, running: bool) -> Result<StatusDoc, StateError> {
+    let mut buckets: BTreeMap<BucketName, BucketStatus> = BTreeMap::new();
+    for plan in state.plans()? {
+        for status in of_plan(state, &plan)? {
+            buckets.insert(status.bucket.clone(), status);
+        }
+    }
+    for row in state.buckets()? {
+        if row.retired.is_none() || buckets.contains_key(&row.name) {
+            continue;
+        }
+        let mut status = blank(&row.name, BucketPhase::Retired);
+        if let Some(inventory) = row.inventory {
+            status.objects = inventory.objects;
+            status.bytes = inventory.bytes;
+        }
+        count(state, &mut status)?;
+        buckets.insert(row.name, status);
+    }
+    Ok(StatusDoc {
+        format: StatusDoc::FORMAT.to_owned(),
+        account: state.account()?,
+        run: state.current_run()?.map(|run| run.run),
+        running,
+        buckets: buckets.into_values().collect(),
+    })
+}
+
+fn of_plan(state: &State, plan: &PlanRow) -> Result<Vec<BucketStatus>, StateError> {
+    // An outline of another format is not ours to tell; the next plan replaces it.
+    let Ok(body) = serde_json::from_value::<Body>(plan.outline.clone()) else {
+        return Ok(Vec::new());
+    };
+    let journal = Journal::read(state, &plan.digest)?;
+    let mut told = Vec::new();
+    for bucket in &body.buckets {
+        let actions: Vec<&Action> =
+            body.actions.iter().filter(|action| action.bucket == bucket.name).collect();
+        let mut status = of_bucket(bucket, &actions, &journal);
+        if state.is_retired(&bucket.name)? && status.phase == BucketPhase::Done {
+            status.phase = BucketPhase::Retired;
+        }
+        count(state, &mut status)?;
+        told.push(status);
+    }
+    Ok(told)
+}
+
+fn of_bucket(bucket: &PlannedBucket, actions: &[&Action], journal: &Journal) -> BucketStatus {
+    let mut status = blank(&bucket.name, BucketPhase::Done);
+    if let Some(archive) = &bucket.archive {
+        status.objects = archive.objects;
+        status.bytes = archive.bytes;
+    }
+    let open = actions.iter().find(|action| journal.phase(&action.id) != Phase::Done);
+    let Some(open) = open else { return status };
+    let begun = actions.iter().any(|action| journal.phase(&action.id) != Phase::Pending);
+    status.phase = if begun { phase_of(open.kind) } else { BucketPhase::Planned };
+    if journal.phase(&open.id) == Phase::Pending && open.kind == ActionKind::ProbeDeletes {
+        status.phase = BucketPhase::Sealed;
+    }
+    status.evidence = journal.gates.get(&bucket.name).cloned();
+    match journal.phase(&open.id) {
+        Phase::Waiting { on, until } => {
+            status.until = until;
+            status.waiting_for = Some(match on {
+                WaitingFor::Thaw => Wait::Thaw,
+                WaitingFor::Approval => Wait::Approval,
+                WaitingFor::Login => Wait::Login,
+            });
+        }
+        Phase::Failed { why } => {
+            status.phase = BucketPhase::Failed;
+            status.detail = Some(why);
+        }
+        Phase::Pending | Phase::Started | Phase::Done => {}
+    }
+    if let Some(why) = journal.stale.get(&bucket.name) {
+        status.phase = BucketPhase::Stale;
+        status.waiting_for = None;
+        status.detail = Some(why.clone());
+    }
+    status
+}
+
+fn phase_of(kind: ActionKind) -> BucketPhase {
+    match kind {
+        ActionKind::SetPolicy => BucketPhase::Planned,
+        ActionKind::Restore | ActionKind::AwaitRestore => BucketPhase::Restoring,
+        ActionKind::Adopt | ActionKind::Download => BucketPhase::Downloading,
+        ActionKind::Verify | ActionKind::Seal => BucketPhase::Verifying,
+        ActionKind::ProbeDeletes => BucketPhase::Sealed,
+        ActionKind::Approve => BucketPhase::AwaitingApproval,
+        ActionKind::DeleteObjects | ActionKind::AbortUploads | ActionKind::DeleteBucket => {
+            BucketPhase::Deleting
+        }
+    }
+}
+
+fn blank(bucket: &BucketName, phase: BucketPhase) -> BucketStatus {
+    BucketStatus {
+        bucket: bucket.clone(),
+        phase,
+        objects: 0,
+        bytes: 0,
+        downloaded_objects: 0,
+        verified_objects: 0,
+        deleted_objects: 0,
+        failed_objects: 0,
+        waiting_for: None,
+        until: None,
+        evidence: None,
+        detail: None,
+    }
+}
+
+fn count(state: &State, status: &mut BucketStatus) -> Result<(), StateError> {
+    let counts = state.counts(&status.bucket)?;
+    status.downloaded_objects = counts.stored.objects;
+    status.verified_objects = counts.read_back.objects;
+    status.deleted_objects = counts.deleted.objects;
+    status.failed_objects = counts.failed;
+    Ok(())
+}
+
+/// What the journal of one run says last of each action and bucket.
+struct Journal {
+    phases: BTreeMap<ActionId, Phase>,
+    /// Buckets that were stale when they were last worked on.
+    stale: BTreeMap<BucketName, String>,
+    gates: BTreeMap<BucketName, EvidenceId>,
+}
+
+impl Journal {
+    fn read(state: &State, run: &str) -> Result<Self, StateError> {
+        let mut journal =
+            Self { phases: BTreeMap::new(), stale: BTreeMap::new(), gates: BTreeMap::new() };
+        let mut after = 0;
+        loop {
+            let page = state.facts(run, after, PAGE)?;
+            let Some(last) = page.last() else { return Ok(journal) };
+            after = last.seq;
+            for Event { fact, .. } in page {
+                journal.take(fact);
+            }
+        }
+    }
+
+    fn take(&mut self, fact: Fact) {
+        match &fact {
+            Fact::Stale { bucket, why } => {
+                self.stale.insert(bucket.clone(), why.clone());
+            }
+            Fact::GateOpened { bucket, evidence } => {
+                self.gates.insert(bucket.clone(), evidence.clone());
+            }
+            // A process that takes the run up again looks anew.
+            Fact::RunStarted { .. } => self.stale.clear(),
+            Fact::Started { action }
+            | Fact::Waiting { action, .. }
+            | Fact::Done { action, .. }
+            | Fact::Failed { action, .. } => {
+                if let Some(phase) = Phase::after(&fact) {
+                    self.phases.insert(action.clone(), phase);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn phase(&self, action: &ActionId) -> Phase {
+        self.phases.get(action).cloned().unwrap_or_default()
+    }
+}
+
+/// The evidence that a bucket's open gate waits for; `None` where no gate of it is open.
+///
+/// # Errors
+/// What the state could not do.
+pub fn open_gate(state: &State, bucket: &BucketName) -> Result<Option<EvidenceId>, StateError> {
+    let status = document(state, false)?;
+    let status = status.buckets.into_iter().find(|status| &status.bucket == bucket);
+    Ok(status.and_then(|status| status.evidence))
+}
