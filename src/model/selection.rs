@@ -35,8 +35,7 @@ impl Selection {
     }
 
     fn covers(&self, object: &ObjectVersion) -> bool {
-        let wanted =
-            self.versions == VersionsWanted::All || object.standing == Standing::Current;
+        let wanted = self.versions == VersionsWanted::All || object.standing == Standing::Current;
         wanted && self.filter.matches(&object.key)
     }
 }
