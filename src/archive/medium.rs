@@ -39,12 +39,18 @@ impl Archive {
     /// Where there is no plain file, and where reading fails: then nothing is proven.
     pub fn read_back(&self, path: &str) -> Result<ReadBack, ArchiveError> {
         let file = self.open_plain(path)?;
-        read_cold(&file, self.medium()).map_err(ArchiveError::io("read back", self.to().join(path)))
+        read_cold(&file, self.medium(), &mut |_| {})
+            .map_err(ArchiveError::io("read back", self.to().join(path)))
     }
 }
 
-/// Hashes a file after dropping what this machine has of it in memory.
-pub(super) fn read_cold(mut file: &File, medium: Readback) -> io::Result<ReadBack> {
+/// Hashes a file after dropping what this machine has of it in memory; says how many bytes more it
+/// has read.
+pub(super) fn read_cold(
+    mut file: &File,
+    medium: Readback,
+    on: &mut dyn FnMut(u64),
+) -> io::Result<ReadBack> {
     drop_cache(file)?;
     let expected = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     let mut buffer = vec![0; expected.clamp(4 << 10, 256 << 10)];
@@ -59,6 +65,7 @@ pub(super) fn read_cold(mut file: &File, medium: Readback) -> io::Result<ReadBac
         };
         hash.update(&buffer[..read]);
         size += read as u64;
+        on(read as u64);
     }
     Ok(ReadBack { sha256: hash.finalize().into(), size, medium })
 }

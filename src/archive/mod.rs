@@ -19,12 +19,16 @@ mod lock;
 mod medium;
 mod open;
 mod publish;
+pub mod space;
 mod staged;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod withdraw;
 
 pub use error::{ArchiveError, Holder};
 pub use medium::{ReadBack, Readback};
 pub use open::{Archive, Expect, Owner};
 pub use publish::{Published, TakenBy};
 pub use staged::Staged;
+pub use verify::{Depth, Finding, VerifyReport, VerifyTick, What, verify};

@@ -16,7 +16,7 @@ use super::beneath::Root;
 use super::error::ArchiveError;
 use super::lock;
 use super::medium::{Readback, medium_of};
-use super::publish::{Published, replace};
+use super::publish::{Published, folds, replace};
 use super::staged::STAGING;
 use crate::model::{AccountId, BucketName};
 
@@ -58,6 +58,8 @@ pub(super) struct Shared {
     pub(super) root: Root,
     pub(super) staging: OwnedFd,
     pub(super) medium: Readback,
+    /// Whether names that differ in case or Unicode form are one here.
+    pub(super) folds: bool,
     pub(super) next_name: AtomicU64,
     owner: Owner,
     /// Held as long as any clone, or any staged file, lives.
@@ -88,7 +90,9 @@ impl Archive {
             .make_folder(STAGING)
             .map_err(|e| ArchiveError::io("make the folder", to.join(STAGING))(e))?;
         clear(&staging).map_err(ArchiveError::io("clear", to.join(STAGING)))?;
+        let folds = folds(&staging).map_err(ArchiveError::io("write to", to.join(STAGING)))?;
         let shared = Shared {
+            folds,
             medium: medium_of(root.fd()),
             to,
             root,

@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, renameat};
+use rustix::fs::{AtFlags, Dir, linkat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 
-use super::beneath::is_not_a_folder;
+use super::beneath::{create_in, is_not_a_folder};
 use super::error::ArchiveError;
 use super::medium::Readback;
 use super::open::Archive;
@@ -41,6 +41,9 @@ pub enum TakenBy {
     /// Something has the file's own name: perhaps this very file, from a run that was killed before
     /// it could record it; [`Archive::read_back`] tells. Otherwise see `keymap::with_twin`.
     Name,
+    /// Something has a name that this file system takes for the file's own (`Foo` and `foo`): another
+    /// key's file, even where its bytes are the same. See `keymap::with_twin`.
+    Twin,
     /// Something that is no folder has the name of this folder of the path; see
     /// `keymap::with_twin_folder`.
     Folder(String),
@@ -111,6 +114,9 @@ impl Archive {
                 staged.release();
                 Outcome::Placed
             }
+            Err(Errno::EXIST) if self.shared().folds && !has_name(folder, name) => {
+                Outcome::Taken(staged, TakenBy::Twin)
+            }
             Err(Errno::EXIST) => Outcome::Taken(staged, TakenBy::Name),
             Err(e) => Outcome::Failed(ArchiveError::io("name", self.to().join(path))(e)),
         }
@@ -149,7 +155,7 @@ impl Archive {
 
     fn unname(&self, path: &str) -> io::Result<()> {
         let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-        Ok(rustix::fs::unlinkat(self.root().folder(above)?, name, AtFlags::empty())?)
+        Ok(unlinkat(self.root().folder(above)?, name, AtFlags::empty())?)
     }
 
     #[cfg(target_os = "linux")]
@@ -170,6 +176,25 @@ impl Archive {
         };
         ArchiveError::io("sync", self.to())(again)
     }
+}
+
+/// Whether a folder lists exactly this name. One that cannot be read counts as listing it not, so
+/// that the file gets a name of its own.
+fn has_name(folder: &OwnedFd, name: &str) -> bool {
+    Dir::read_from(folder)
+        .is_ok_and(|names| names.flatten().any(|e| e.file_name().to_bytes() == name.as_bytes()))
+}
+
+/// Whether a file system takes names for one another that differ in case or Unicode form, tried out
+/// in the staging folder.
+pub(super) fn folds(staging: &OwnedFd) -> io::Result<bool> {
+    let name = "fold-\u{e9}";
+    drop(create_in(staging, name)?);
+    let folded = ["FOLD-\u{e9}", "fold-e\u{301}"]
+        .into_iter()
+        .any(|other| statat(staging, other, AtFlags::SYMLINK_NOFOLLOW).is_ok());
+    unlinkat(staging, name, AtFlags::empty())?;
+    Ok(folded)
 }
 
 enum Outcome {
@@ -229,7 +254,6 @@ fn rename_new(from: &OwnedFd, name: &str, to: &OwnedFd, new: &str) -> rustix::io
 
 /// The same by a second name; a link, too, never replaces.
 fn rename_by_link(from: &OwnedFd, name: &str, to: &OwnedFd, new: &str) -> rustix::io::Result<()> {
-    use rustix::fs::{linkat, statat, unlinkat};
     match linkat(from, name, to, new, AtFlags::empty()) {
         Ok(()) => return unlinkat(from, name, AtFlags::empty()),
         Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS) => {}

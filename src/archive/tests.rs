@@ -42,7 +42,7 @@ pub(super) fn put(archive: &Archive, key: &str, body: &[u8], beside_folder: bool
     loop {
         match archive.publish_one(file, &path) {
             Published::Durable => break,
-            Published::Taken { staged, by: TakenBy::Name } => {
+            Published::Taken { staged, by: TakenBy::Name | TakenBy::Twin } => {
                 (file, path) = (staged, keymap::with_twin(&path, key));
             }
             Published::Taken { staged, by: TakenBy::Folder(folder) } => {

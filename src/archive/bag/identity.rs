@@ -1,6 +1,6 @@
 //! `bag-info.txt`: whose archive it is, from the first moment on, and how much is in it.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::archive::ArchiveError;
@@ -42,19 +42,7 @@ pub(in crate::archive) fn text(owner: &Owner, oxum: Option<Oxum>, date: Option<&
 /// # Errors
 /// [`ArchiveError::NotAnArchive`] where it is a bag, but not one of s3plan's.
 pub(in crate::archive) fn read(root: &Root, to: &Path) -> Result<Option<Owner>, ArchiveError> {
-    let text = match open_plain(root, to, BAG_INFO) {
-        Err(ArchiveError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(None);
-        }
-        Err(e) => return Err(e),
-        Ok(file) => {
-            let mut bytes = Vec::new();
-            file.take(LONGEST)
-                .read_to_end(&mut bytes)
-                .map_err(ArchiveError::io("read", to.join(BAG_INFO)))?;
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
-    };
+    let Some(text) = read_text(root, to)? else { return Ok(None) };
     let owner = text.lines().find_map(|line| {
         let (account, bucket) =
             line.strip_prefix("External-Identifier:")?.trim().split_once('/')?;
@@ -62,4 +50,26 @@ pub(in crate::archive) fn read(root: &Root, to: &Path) -> Result<Option<Owner>, 
         Some(Owner { account: AccountId::new(account)?, bucket })
     });
     owner.map(Some).ok_or_else(|| ArchiveError::NotAnArchive(to.to_owned()))
+}
+
+/// Reads how much a bag says that it holds; `None` where it does not say.
+pub(in crate::archive) fn read_oxum(root: &Root, to: &Path) -> Option<Oxum> {
+    let text = read_text(root, to).ok().flatten()?;
+    let oxum = text.lines().find_map(|line| line.strip_prefix("Payload-Oxum:"))?;
+    let (bytes, files) = oxum.trim().split_once('.')?;
+    Some((bytes.parse().ok()?, files.parse().ok()?))
+}
+
+fn read_text(root: &Root, to: &Path) -> Result<Option<String>, ArchiveError> {
+    let file = match open_plain(root, to, BAG_INFO) {
+        Err(ArchiveError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        other => other?,
+    };
+    let mut bytes = Vec::new();
+    file.take(LONGEST)
+        .read_to_end(&mut bytes)
+        .map_err(ArchiveError::io("read", to.join(BAG_INFO)))?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }

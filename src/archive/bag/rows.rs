@@ -35,6 +35,11 @@ impl Rows {
         Ok(Self { at: to.join(OBJECTS), file, line: 0, last_key: String::new() })
     }
 
+    /// No rows at all.
+    pub(in crate::archive) fn none(to: &Path) -> Self {
+        Self { at: to.join(OBJECTS), file: None, line: 0, last_key: String::new() }
+    }
+
     /// Whether the archive has a file of rows.
     pub(in crate::archive) fn exist(&self) -> bool {
         self.file.is_some()

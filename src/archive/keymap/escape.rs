@@ -88,12 +88,12 @@ pub fn unescape(path: &str) -> Option<String> {
     Some(key)
 }
 
-/// The name without a `^c` and eight digits at its end.
+/// The name without a `^c` and eight digits at its end, however often.
 fn without_twin(name: &str) -> &str {
     let Some(at) = name.len().checked_sub(10) else { return name };
     match name.as_bytes()[at..].split_at(2) {
         (b"^c", digits) if digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) => {
-            &name[..at]
+            without_twin(&name[..at])
         }
         _ => name,
     }

@@ -14,10 +14,12 @@
 //! | `^d` | the end of a key that ends in `/` |
 //! | `…^f` | a key that stands beside a folder of its name (`a` beside `a/b`) |
 //! | `…^h` + 32 hex digits | the part was too long: its beginning, and the hash of the key up to its end |
-//! | `…^c` + 8 hex digits | a name that a folding file system, or an earlier file, already takes |
+//! | `^h` + 32 hex digits | all that follows in a key of more parts, or bytes, than a path can have |
+//! | `…^c` + 8 hex digits | a name that others may take for another key's: a path that is not in Unicode's composed form (NFC), or one that publishing found taken |
 //!
-//! Which keys stand beside a folder is for [`FolderWatch`] to say; which names fold together is
-//! found out on the destination, where publishing answers that the name is taken.
+//! Which keys stand beside a folder is for [`FolderWatch`] to say. Which names differ in case alone
+//! matters only where the destination folds case, and is found out there: publishing answers that
+//! the name is taken.
 
 mod escape;
 mod folder_watch;
@@ -27,6 +29,7 @@ pub(super) use escape::{escape_name, unescape_part as unescape_name};
 pub use folder_watch::FolderWatch;
 
 use sha2::{Digest, Sha256};
+use unicode_normalization::is_nfc;
 
 use escape::escape_part;
 
@@ -42,6 +45,9 @@ const TWIN_ROOM: usize = 10;
 /// What a path from the bag's root may have, in bytes; Linux allows 4,096 a call. A key of 1,024
 /// bytes needs at most 3,100: only servers that take longer keys come this far.
 const LONGEST_PATH: usize = 3_500;
+/// How many parts a path may have. Python before 3.12, and so `bagit.py` on it, cannot walk a tree
+/// that is a thousand folders deep; only keys of many empty parts come this far.
+const MOST_PARTS: usize = 600;
 
 /// Gives the path of a key's current version, from the bag's root.
 ///
@@ -64,7 +70,15 @@ pub fn payload_path(key: &str, beside_folder: bool) -> String {
         }
         end += 1;
     }
-    if path.len() > LONGEST_PATH { shorten_path(&path, key) } else { path }
+    let too_deep = path.match_indices('/').nth(MOST_PARTS).is_some();
+    if too_deep || path.len() > LONGEST_PATH {
+        shorten_path(&path, key)
+    } else if path.is_ascii() || is_nfc(&path) {
+        path
+    } else {
+        // Some file systems, and `bagit.py`, take all forms of a text for the composed one.
+        with_twin(&path, key)
+    }
 }
 
 /// Gives the path of a version that is not under its key's own name: a noncurrent one, or one that
@@ -141,8 +155,9 @@ fn push_hashed(path: &mut String, escaped: &str, mark: &str, key: &str, longest:
 
 /// Keeps the folders that fit and lets the key's hash stand for the rest.
 fn shorten_path(path: &str, key: &str) -> String {
-    let cut = path.floor_char_boundary(LONGEST_PATH - 64);
-    let kept = path[..cut].rfind('/').map_or(PAYLOAD, |at| &path[..at]);
+    let ends = path.match_indices('/').map(|(at, _)| at).take(MOST_PARTS);
+    let fits = |end: &usize| end + "/^h".len() + 32 + TWIN_ROOM <= LONGEST_PATH;
+    let kept = ends.take_while(fits).last().map_or(PAYLOAD, |end| &path[..end]);
     format!("{kept}/^h{}", hash_digits(key, 32))
 }
 
