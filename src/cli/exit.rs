@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use crate::aws::{AwsError, ErrorKind};
 use crate::manifest;
 use crate::plan::file::PlanFileError;
 use crate::report::{Screen, shown};
+use crate::state::StateError;
 
 /// How a command ended. The numbers are a contract with scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +144,51 @@ impl From<manifest::Rejected> for Failure {
         };
         let message = rejected.to_string();
         Self { exit, code, message, help: None, rejected: Some(Box::new(rejected)) }
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        let exit = match &error {
+            StateError::Held { .. } => Exit::Held,
+            StateError::Newer { .. } | StateError::Foreign { .. } => Exit::Refused,
+            _ => Exit::Failed,
+        };
+        let failure = Self::new(exit, error.code(), error.to_string());
+        match error.help() {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
+impl From<AwsError> for Failure {
+    fn from(error: AwsError) -> Self {
+        let (exit, code) = match error.kind() {
+            ErrorKind::NoCredentials => (Exit::Failed, "aws/no-credentials"),
+            ErrorKind::ExpiredCredentials => (Exit::Failed, "aws/expired-credentials"),
+            ErrorKind::Denied => (Exit::Failed, "aws/denied"),
+            ErrorKind::OtherOwner => (Exit::Refused, "aws/other-owner"),
+            ErrorKind::NoSuchBucket => (Exit::Failed, "aws/no-such-bucket"),
+            ErrorKind::NoSuchKey => (Exit::Failed, "aws/no-such-key"),
+            ErrorKind::NoSuchUser => (Exit::Failed, "aws/no-such-user"),
+            ErrorKind::Changed => (Exit::Stale, "aws/changed"),
+            ErrorKind::NotThawed => (Exit::Waits, "aws/not-thawed"),
+            ErrorKind::Throttled => (Exit::Failed, "aws/throttled"),
+            ErrorKind::Unreachable => (Exit::Failed, "aws/unreachable"),
+            ErrorKind::TimedOut => (Exit::Failed, "aws/timed-out"),
+            ErrorKind::Stalled => (Exit::Failed, "aws/stalled"),
+            ErrorKind::WrongRegion { .. } => (Exit::Failed, "aws/wrong-region"),
+            ErrorKind::NotS3 => (Exit::Failed, "aws/not-s3"),
+            ErrorKind::BadAnswer => (Exit::Failed, "aws/bad-answer"),
+            ErrorKind::NotImplemented => (Exit::Failed, "aws/not-implemented"),
+            ErrorKind::Other => (Exit::Failed, "aws/other"),
+        };
+        let failure = Self::new(exit, code, error.to_string());
+        match error.hint() {
+            Some(hint) => failure.help(hint),
+            None => failure,
+        }
     }
 }
 

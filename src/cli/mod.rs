@@ -5,6 +5,7 @@
 //! from a failure ([`exit::Exit`]), and that a panic is told as our bug and leaves everything as
 //! an interruption would.
 
+pub mod account;
 mod apply;
 mod approve;
 mod completions;

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::aws::{Aws, Settings};
 use crate::clock::Clock;
 use crate::event::Reporter;
 use crate::manifest::{self, Wanted};
 use crate::plan::Plan;
 use crate::report::{self, Audience, Screen, Volume};
+use crate::state::{Open, State};
 
 use super::Global;
 use super::exit::{Exit, Failure};
@@ -52,6 +54,17 @@ impl Format {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Asks on stderr and reads one line of stdin, without blanks around it; bars stand still.
+pub(super) fn ask_on(screen: &Screen, question: &str) -> std::io::Result<String> {
+    screen.alone(|| {
+        // Not through the bars, which stand still for us already.
+        screen.err_unguarded(&format!("{question} "));
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    })
 }
 
 impl Session {
@@ -151,14 +164,8 @@ impl Session {
             let message = "this needs an answer, and there is no terminal to ask on";
             return Err(Failure::usage("cli/no-terminal", message));
         }
-        self.screen.alone(|| {
-            self.screen.err(&format!("{question} "));
-            let mut line = String::new();
-            let read = std::io::stdin().lock().read_line(&mut line);
-            read.map_err(|error| {
-                Failure::new(Exit::Failed, "cli/no-terminal", format!("no answer: {error}"))
-            })?;
-            Ok(line.trim().to_owned())
+        ask_on(&self.screen, question).map_err(|error| {
+            Failure::new(Exit::Failed, "cli/no-terminal", format!("no answer: {error}"))
         })
     }
 
@@ -263,6 +270,29 @@ impl Session {
             None => path.to_owned(),
         };
         Ok(manifest::load(&named)?)
+    }
+
+    /// Connects to AWS by the options; what they leave out comes from where every AWS tool takes
+    /// it. `max_connections` bounds the requests in flight; `None` leaves it to s3plan.
+    ///
+    /// # Errors
+    /// Where the endpoint URL is none. Credentials are looked for with the first request.
+    pub async fn aws(&self, max_connections: Option<u32>) -> Result<Aws, Failure> {
+        let settings = Settings {
+            profile: self.global.profile.clone(),
+            region: self.global.region.clone(),
+            endpoint_url: self.global.endpoint_url.clone(),
+            max_connections,
+        };
+        Ok(Aws::connect(&settings).await?)
+    }
+
+    /// Opens a project's state, or the file that `--state` names.
+    ///
+    /// # Errors
+    /// As [`State::open`].
+    pub fn state(&self, project: &Project, how: Open<'_>) -> Result<State, Failure> {
+        Ok(State::open(&project.state_folder(), self.state_file().as_deref(), how)?)
     }
 
     /// The state file named by `--state`, absolute; `None` leaves it to the project.

@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 use crate::event::{Event, Reporter, Tick};
 use crate::model::ActionId;
 
-use super::text::shown_json;
 use super::{Now, Screen};
 
 /// The format of the events: major.minor, where minor only adds.
@@ -39,9 +38,7 @@ impl Json {
         let mut line = vec![("type", kind.into()), ("format", FORMAT.into())];
         line.extend(head);
         line.extend(fields.iter().map(|(name, value)| (name.as_str(), value.clone())));
-        // Text and numbers under text keys always serialise.
-        let json = serde_json::to_string(&InOrder(line)).unwrap_or_default();
-        self.screen.out_line(&shown_json(&json));
+        self.screen.json_line(&InOrder(line));
     }
 }
 

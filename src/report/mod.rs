@@ -14,7 +14,7 @@ mod markdown;
 mod plain;
 mod plan;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod screen;
 mod status;
 mod table;
@@ -33,7 +33,7 @@ pub(crate) use screen::captured;
 pub use screen::{Color, Screen};
 pub use status::status;
 pub use table::Table;
-pub use text::{bytes, counted, duration, shown, until};
+pub use text::{bytes, counted, duration, json_line, shown, until};
 
 use crate::event::Reporter;
 

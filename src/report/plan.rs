@@ -7,7 +7,7 @@ use crate::plan::{FORMAT, Plan};
 
 use super::Screen;
 use super::fact::{BOLD, CYAN, GREEN, RED, YELLOW, styled};
-use super::text::{shown, shown_json};
+use super::text::shown;
 
 /// Prints a plan's words to stdout, as they stand in its file, with colours where they are wanted.
 pub fn plan(screen: &Screen, plan: &Plan) {
@@ -46,7 +46,7 @@ pub fn plan_json(screen: &Screen, plan: &Plan) {
     if let Ok(Value::Object(body)) = serde_json::to_value(&plan.body) {
         document.extend(body);
     }
-    screen.out_line(&shown_json(&format!("{:#}", Value::Object(document))));
+    screen.json(&document);
 }
 
 #[cfg(test)]

@@ -4,7 +4,11 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice};
+use dialoguer::console::Term;
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde::Serialize;
+
+use super::text::{json_line, shown_json};
 
 /// When colours are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -86,6 +90,27 @@ impl Screen {
         self.out(&format!("{line}\n"));
     }
 
+    /// Writes a result to stdout as one JSON document, harmless for a terminal.
+    pub fn json(&self, document: &impl Serialize) {
+        // Documents of text and numbers under text keys always serialise.
+        let json = serde_json::to_string_pretty(document).unwrap_or_default();
+        self.out_line(&shown_json(&json));
+    }
+
+    /// Writes a result to stdout as one line of JSON, harmless for a terminal.
+    pub fn json_line(&self, document: &impl Serialize) {
+        self.out(&json_line(document));
+    }
+
+    /// Writes over what the terminal at stdout shows, from its first line on.
+    pub fn repaint(&self, text: &str) {
+        // Each line over the old one and the rest cleared: no flicker, unlike clearing first.
+        let text = format!("\u{1b}[H{}\u{1b}[J", text.replace('\n', "\u{1b}[K\n"));
+        if let Err(error) = Term::stdout().write_str(&text) {
+            held(&self.streams.out).trouble.get_or_insert(error);
+        }
+    }
+
     /// Writes one line to stderr, above the bars if there are any.
     pub fn err_line(&self, line: &str) {
         self.err(&format!("{line}\n"));
@@ -94,6 +119,11 @@ impl Screen {
     /// Writes to stderr, as it stands.
     pub fn err(&self, text: &str) {
         self.bars.suspend(|| held(&self.streams.err).write(text));
+    }
+
+    /// Writes to stderr inside [`Screen::alone`].
+    pub fn err_unguarded(&self, text: &str) {
+        held(&self.streams.err).write(text);
     }
 
     /// Does something that needs the terminal for itself, such as asking; bars stand still.
@@ -112,6 +142,11 @@ impl Screen {
         let mut out = held(&self.streams.out);
         out.flush();
         out.trouble.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether nobody reads stdout any more, or it cannot be written to.
+    pub fn is_closed(&self) -> bool {
+        held(&self.streams.out).trouble.is_some()
     }
 
     /// Where bars are drawn.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use bytesize::ByteSize;
 use jiff::Timestamp;
+use serde::Serialize;
 
 /// A number of bytes for people: `41.2 GiB`.
 pub fn bytes(bytes: u64) -> String {
@@ -93,6 +94,13 @@ pub(super) fn shown_json(json: &str) -> Cow<'_, str> {
             let _ = write!(safe, "\\u{unit:04x}");
         }
     })
+}
+
+/// Plain data as one line of JSON, harmless for a terminal, with a line end.
+pub fn json_line(document: &impl Serialize) -> String {
+    // Documents of text and numbers under text keys always serialise.
+    let json = serde_json::to_string(document).unwrap_or_default();
+    format!("{}\n", shown_json(&json))
 }
 
 fn escaped(text: &str, escape: impl Fn(&mut String, char)) -> Cow<'_, str> {

@@ -1,0 +1,101 @@
+//! The account as a command meets it first: who asks, which buckets there are, and what a manifest
+//! wants of them.
+
+use std::path::Path;
+
+use crate::aws::{Aws, BucketEntry};
+use crate::manifest::{self, Resolved, Wanted};
+use crate::model::{BucketName, Caller};
+use crate::state::State;
+
+use super::exit::{Exit, Failure};
+use super::project::Project;
+use super::session::Session;
+
+/// Who asks, and which buckets the account has.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The identity behind the credentials.
+    pub caller: Caller,
+    /// Every bucket in every region, by name.
+    pub buckets: Vec<BucketEntry>,
+}
+
+impl Account {
+    /// Asks for both, the identity first.
+    ///
+    /// # Errors
+    /// Any of AWS's.
+    pub async fn look(aws: &Aws) -> Result<Self, Failure> {
+        let caller = aws.caller().await?;
+        Ok(Self { caller, buckets: aws.buckets().await? })
+    }
+
+    /// Holds a manifest against the account. `state` tells which buckets were retired before;
+    /// `None` where there is none yet.
+    ///
+    /// # Errors
+    /// Everything that the manifest gets wrong about this account, another account first.
+    pub fn resolve(
+        &self,
+        wanted: &Wanted,
+        project: &Project,
+        state: Option<&State>,
+        session: &Session,
+    ) -> Result<Resolved, Failure> {
+        let home = session.home();
+        let buckets: Vec<_> = self
+            .buckets
+            .iter()
+            .map(|bucket| (BucketName::new(bucket.name.as_str()), bucket.region.clone()))
+            .collect();
+        let retired =
+            |bucket: &BucketName| is_retired(bucket, wanted, project, home.as_deref(), state);
+        Ok(wanted.resolve(&manifest::Account {
+            id: &self.caller.account,
+            buckets: &buckets,
+            retired: &retired,
+            home: home.as_deref(),
+            project: project.folder(),
+        })?)
+    }
+
+    /// Whether the account has a bucket of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.buckets.iter().any(|bucket| bucket.name == name)
+    }
+
+    /// Refuses names that no bucket has.
+    ///
+    /// # Errors
+    /// All of them at once, each with the nearest real name.
+    pub fn knows(&self, names: &[String]) -> Result<(), Failure> {
+        let unknown: Vec<&String> = names.iter().filter(|name| !self.has(name)).collect();
+        let Some(first) = unknown.first() else { return Ok(()) };
+        let named: Vec<String> = unknown.iter().map(|name| format!("`{name}`")).collect();
+        let account = &self.caller.account;
+        let message = format!("account {account} has no bucket {}", named.join(", "));
+        let help = match self.nearest(first) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => "`s3plan info` lists them".into(),
+        };
+        Err(Failure::new(Exit::Usage, "cli/unknown-bucket", message).help(help))
+    }
+
+    fn nearest(&self, name: &str) -> Option<&str> {
+        let near = |other: &BucketEntry| strsim::normalized_damerau_levenshtein(name, &other.name);
+        let close = self.buckets.iter().filter(|other| near(other) > 0.6);
+        close.max_by(|a, b| near(a).total_cmp(&near(b))).map(|bucket| bucket.name.as_str())
+    }
+}
+
+/// Whether the state remembers that the bucket was deleted as planned.
+fn is_retired(
+    bucket: &BucketName,
+    _wanted: &Wanted,
+    _project: &Project,
+    _home: Option<&Path>,
+    state: Option<&State>,
+) -> bool {
+    state.is_some_and(|state| state.is_retired(bucket).unwrap_or(false))
+}
