@@ -24,6 +24,7 @@ mod staged;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod withdraw;
 
 pub use error::{ArchiveError, Holder};
 pub use medium::{ReadBack, Readback};

@@ -65,6 +65,11 @@ impl Bucket {
         self.region.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Which service answers.
+    pub fn endpoint(&self) -> Endpoint {
+        self.aws.endpoint()
+    }
+
     /// The account it must belong to.
     pub fn owner(&self) -> &AccountId {
         &self.owner

@@ -1,8 +1,10 @@
 //! Looks at the place of an archive.
 
+use std::error::Error as _;
 use std::path::Path;
 
-use crate::archive::{ArchiveError, bag, space};
+use crate::archive::space::{self, Writable};
+use crate::archive::{ArchiveError, bag};
 use crate::model::{AccountId, BucketName, Destination};
 
 /// Looks at `to`: what file system it is on, how much fits, and whether it can be written.
@@ -15,8 +17,11 @@ pub(super) fn look(
     bucket: &BucketName,
 ) -> Result<Destination, ArchiveError> {
     let trouble = match space::probe_writable(to) {
-        Ok(()) => foreign(to, account, bucket)?,
-        Err(error) => Some(error.to_string()),
+        Ok(there) => in_the_way(to, &there, account, bucket),
+        Err(error) => Some(match error.source() {
+            Some(cause) => format!("cannot be archived: {error}: {cause}"),
+            None => format!("cannot be archived: {error}"),
+        }),
     };
     let (device, available) = match space::free(to) {
         Ok(free) => (free.device, free.available_bytes),
@@ -27,21 +32,24 @@ pub(super) fn look(
     Ok(Destination { device, available, trouble, sealed })
 }
 
-/// Whether another bucket's archive is there already.
-fn foreign(
+/// What stands where the archive should go; `None` where nothing is in the way.
+fn in_the_way(
     to: &Path,
+    there: &Writable,
     account: &AccountId,
     bucket: &BucketName,
-) -> Result<Option<String>, ArchiveError> {
-    let Some(owner) = bag::read_identity(to)? else { return Ok(None) };
-    if &owner.account == account && &owner.bucket == bucket {
-        return Ok(None);
+) -> Option<String> {
+    match there {
+        Writable::Absent | Writable::Empty => None,
+        Writable::Archive(owner) if &owner.account == account && &owner.bucket == bucket => None,
+        Writable::Archive(owner) => Some(format!(
+            "would be archived to {}, but that is the archive of {owner}: choose another `to`",
+            to.display(),
+        )),
+        Writable::Other => Some(format!(
+            "would be archived to {}, but other files are there: empty the folder or choose \
+             another `to`",
+            to.display(),
+        )),
     }
-    Ok(Some(format!(
-        "would be archived to {}, but that is the archive of bucket {} of account {}: choose \
-         another `to`",
-        to.display(),
-        owner.bucket,
-        owner.account
-    )))
 }

@@ -5,8 +5,8 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::ObserveError;
 use super::fresh::listing_for;
 use crate::archive::keymap::FolderWatch;
-use crate::aws::Bucket;
-use crate::model::{BucketName, ObjectVersion, StorageClass, Versioning};
+use crate::aws::{Bucket, Head};
+use crate::model::{BucketName, Endpoint, ObjectVersion, StorageClass, Thaw, Versioning};
 use crate::state::{Inventory, State};
 
 /// HEADs at a time for objects whose tier no listing shows.
@@ -34,18 +34,18 @@ pub async fn take_inventory(
     bucket: &BucketName,
     versioning: Versioning,
     now_ms: i64,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Inventory, ObserveError> {
     let mut pages = door.list(listing_for(versioning), None);
     let mut writer = tokio::task::block_in_place(|| state.begin_inventory(bucket))?;
     let mut folders = FolderWatch::default();
     let mut listed = 0;
     while let Some(page) = pages.next().await? {
-        let objects = with_tiers(door, page.objects).await?;
+        let objects = with_restores(door, page.objects).await?;
         tokio::task::block_in_place(|| -> Result<(), ObserveError> {
             for object in &objects {
                 let number = writer.push(object)?;
-                for shadowed in folders.feed(&object.key, number) {
+                for shadowed in folders.feed(&object.key, number).into_iter().flatten() {
                     writer.mark_beside_folder(shadowed)?;
                 }
             }
@@ -57,34 +57,40 @@ pub async fn take_inventory(
     Ok(tokio::task::block_in_place(|| writer.finish(now_ms))?)
 }
 
-/// Finds out which INTELLIGENT_TIERING objects are archived: only a HEAD tells.
+/// Asks by HEAD for what a listing does not tell: whether INTELLIGENT_TIERING objects are archived,
+/// and, on servers other than AWS, whether archived objects are thawed.
 ///
-/// Source: S3 User Guide, "Managing S3 Intelligent-Tiering"; listings show no tier.
-async fn with_tiers(
+/// Source: S3 User Guide, "Managing S3 Intelligent-Tiering": listings show no tier. Of the servers
+/// tried, none but AWS shows `RestoreStatus` in listings.
+async fn with_restores(
     door: &Bucket,
     mut objects: Vec<ObjectVersion>,
 ) -> Result<Vec<ObjectVersion>, ObserveError> {
-    let hidden: Vec<usize> = objects
-        .iter()
-        .enumerate()
-        .filter(|(_, object)| object.class.may_hide_archived() && !object.delete_marker)
-        .map(|(place, _)| place)
+    let told = objects.iter().any(|object| object.thaw != Thaw::NotAsked);
+    let untold = door.endpoint() == Endpoint::Custom && !told;
+    let asked: Vec<usize> = (0..objects.len())
+        .filter(|&place| {
+            let object = &objects[place];
+            object.class.may_hide_archived() || (untold && object.needs_restore())
+        })
+        .filter(|&place| !objects[place].delete_marker)
         .collect();
-    let heads: Vec<(usize, StorageClass)> = stream::iter(hidden.into_iter().map(|place| {
+    let heads: Vec<(usize, Head)> = stream::iter(asked.into_iter().map(|place| {
         let object = &objects[place];
         async move {
             let head = door.head(&object.key, object.version_id.as_deref(), None).await?;
-            Ok::<_, ObserveError>(match head.headers.archive_status {
-                Some(tier) => (place, StorageClass::intelligent_tier(&tier)),
-                None => (place, object.class.clone()),
-            })
+            Ok::<_, ObserveError>((place, head))
         }
     }))
     .buffer_unordered(HEADS_AT_A_TIME)
     .try_collect()
     .await?;
-    for (place, class) in heads {
-        objects[place].class = class;
+    for (place, head) in heads {
+        let object = &mut objects[place];
+        if let Some(tier) = head.headers.archive_status {
+            object.class = StorageClass::intelligent_tier(&tier);
+        }
+        object.thaw = head.thaw;
     }
     Ok(objects)
 }

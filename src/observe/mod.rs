@@ -53,7 +53,7 @@ pub async fn look(
     regions: &[String],
     caller: Caller,
     now_ms: i64,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Observed, ObserveError> {
     let mut buckets = Vec::with_capacity(desired.buckets.len());
     for (wanted, region) in desired.buckets.iter().zip(regions) {
@@ -69,7 +69,7 @@ async fn look_at(
     wanted: &DesiredBucket,
     region: &str,
     now_ms: i64,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<SeenBucket, ObserveError> {
     let door = aws.bucket(&wanted.name, region, &desired.account);
     let bucket = door.facts().await?;

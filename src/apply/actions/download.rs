@@ -228,23 +228,27 @@ fn publish(place: &Archive, fetched: Vec<Fetched>) -> Result<Vec<Kept>, Trouble>
         for (published, (row, path, digests, proof, headers)) in
             place.publish(files).into_iter().zip(facts)
         {
-            let staged = match published {
+            let moved = match published {
                 Published::Durable => None,
                 Published::Failed(error) => return Err(error.into()),
                 Published::Taken { by: TakenBy::Name, staged } => {
                     let there = place.read_back(&path)?;
                     let same = there.sha256 == *digests.sha256() && there.size == digests.size();
-                    (!same).then_some(staged)
+                    (!same).then(|| (staged, other_path(&row, round)))
                 }
-                Published::Taken { by: TakenBy::Folder(_), staged } => Some(staged),
+                Published::Taken { by: TakenBy::Twin, staged } => {
+                    Some((staged, keymap::with_twin(&path, &row.object.key)))
+                }
+                Published::Taken { by: TakenBy::Folder(taken), staged } => {
+                    Some((staged, keymap::with_twin_folder(&path, &taken)))
+                }
             };
-            match staged {
+            match moved {
                 None => {
                     let stored = stored(&row, path, &digests, proof);
                     kept.push(Kept { number: row.number, stored, headers });
                 }
-                Some(staged) => {
-                    let path = other_path(&row, round);
+                Some((staged, path)) => {
                     waiting.push(Fetched { row, staged, path, digests, proof, headers });
                 }
             }

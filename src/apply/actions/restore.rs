@@ -90,9 +90,10 @@ impl Asked<'_> {
         });
         blocking(|| work.state.commit(batch))?;
 
+        let action = self.action;
         let answers: Vec<(Row, Result<RestoreAnswer, Trouble>)> =
             stream::iter(rows.into_iter().map(|row| async move {
-                let answer = ask(work, self.action, &row).await;
+                let answer = ask(work, action, &row).await;
                 (row, answer)
             }))
             .buffer_unordered(AT_A_TIME)
