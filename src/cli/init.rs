@@ -5,6 +5,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use dialoguer::MultiSelect;
+use dialoguer::console::Term;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::manifest;
 use crate::model::BucketName;
@@ -90,6 +92,8 @@ fn pick(account: &Account, session: &Session) -> Result<Vec<String>, Failure> {
         let message = format!("account {} has no buckets", account.caller.account);
         return Err(Failure::usage("cli/no-bucket", message));
     }
+    // The list hides the cursor: an interruption must come back to us, not end the process there.
+    let _listener = signal(SignalKind::interrupt());
     let picked = session.screen().alone(|| {
         MultiSelect::new()
             .with_prompt("Which buckets? Space picks, Enter ends, Esc leaves")
@@ -99,9 +103,9 @@ fn pick(account: &Account, session: &Session) -> Result<Vec<String>, Failure> {
             .interact_opt()
     });
     let picked = picked.map_err(|error| {
-        // The list hides the cursor; one that was interrupted must give it back.
-        let _ = dialoguer::console::Term::stderr().show_cursor();
-        Failure::new(Exit::Interrupted, "cli/interrupted", format!("nothing was picked: {error}"))
+        let _ = Term::stderr().show_cursor();
+        let message = format!("no bucket was picked ({error}); nothing was written");
+        Failure::new(Exit::Interrupted, "cli/interrupted", message)
     })?;
     let picked = picked.filter(|picked| !picked.is_empty()).ok_or_else(none)?;
     Ok(picked.into_iter().map(|place| account.buckets[place].name.clone()).collect())
