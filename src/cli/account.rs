@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
+use crate::archive::bag;
 use crate::aws::{Aws, BucketEntry};
 use crate::manifest::{self, Resolved, Wanted};
-use crate::model::{BucketName, Caller};
+use crate::model::{AccountId, BucketName, Caller};
 use crate::state::State;
 
 use super::exit::{Exit, Failure};
@@ -89,13 +90,24 @@ impl Account {
     }
 }
 
-/// Whether the state remembers that the bucket was deleted as planned.
+/// Whether the bucket was deleted as planned: the state remembers, or its archive is whole.
 fn is_retired(
     bucket: &BucketName,
-    _wanted: &Wanted,
-    _project: &Project,
-    _home: Option<&Path>,
+    wanted: &Wanted,
+    project: &Project,
+    home: Option<&Path>,
     state: Option<&State>,
 ) -> bool {
-    state.is_some_and(|state| state.is_retired(bucket).unwrap_or(false))
+    let remembered = || state.is_some_and(|state| state.is_retired(bucket).unwrap_or(false));
+    let sealed = || {
+        let place = wanted.place_of(bucket, home, project.folder());
+        place.is_some_and(|to| is_sealed_archive_of(&to, &wanted.account, bucket))
+    };
+    remembered() || sealed()
+}
+
+fn is_sealed_archive_of(to: &Path, account: &AccountId, bucket: &BucketName) -> bool {
+    let owner = bag::read_identity(to);
+    let is_theirs = owner.is_some_and(|o| o.account == *account && o.bucket == *bucket);
+    is_theirs && bag::is_sealed(to)
 }

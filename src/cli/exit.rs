@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::archive::ArchiveError;
 use crate::aws::{AwsError, ErrorKind};
 use crate::manifest;
 use crate::plan::file::PlanFileError;
@@ -190,6 +191,43 @@ impl From<AwsError> for Failure {
             None => failure,
         }
     }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        let (exit, code) = match &error {
+            ArchiveError::Held { .. } => (Exit::Held, "archive/held"),
+            ArchiveError::NotAFolder(_) => (Exit::Refused, "archive/not-a-folder"),
+            ArchiveError::NotWritable { .. } => (Exit::Refused, "archive/not-writable"),
+            ArchiveError::Foreign { .. } => (Exit::Refused, "archive/foreign"),
+            ArchiveError::NotAnArchive(_) => (Exit::Refused, "archive/not-an-archive"),
+            ArchiveError::Vanished { .. } => (Exit::Refused, "archive/vanished"),
+            ArchiveError::Planted(_) => (Exit::Refused, "archive/planted"),
+            ArchiveError::NotSealed(_) => (Exit::Failed, "archive/not-sealed"),
+            ArchiveError::Damaged { .. } => (Exit::Failed, "archive/damaged"),
+            _ if error.is_full() => (Exit::Failed, "archive/full"),
+            _ => (Exit::Failed, "archive/io"),
+        };
+        let failure = Self::new(exit, code, with_causes(&error));
+        match code {
+            "archive/held" => failure.help("wait for it or stop it"),
+            "archive/full" => failure.help("free some space and run the same command again"),
+            "archive/vanished" => failure.help("mount it, then run the same command again"),
+            "archive/not-sealed" => failure.help("`s3plan status` shows how far it is"),
+            _ => failure,
+        }
+    }
+}
+
+/// An error and what led to it, as one phrase.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
 }
 
 impl From<PlanFileError> for Failure {

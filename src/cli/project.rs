@@ -51,6 +51,14 @@ impl Project {
         self.folder.join(".s3plan")
     }
 
+    /// Where an archive is: `to` as a plan has it, `~` and relative paths resolved.
+    pub fn place(&self, to: &str, home: Option<&Path>) -> PathBuf {
+        match (to.strip_prefix("~/"), home) {
+            (Some(below), Some(home)) => home.join(below),
+            _ => self.folder.join(to),
+        }
+    }
+
     /// Where a manifest's plan is saved by default: `plans/<manifest stem>.plan.toml`.
     pub fn plan_of(&self, manifest: &Path) -> PathBuf {
         let stem = manifest.file_stem().unwrap_or(manifest.as_os_str());

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::apply;
 use crate::model::StatusDoc;
 use crate::report;
 use crate::state::{self, Open, State, StateError};
@@ -68,7 +69,7 @@ fn words(document: &StatusDoc, session: &Session) -> String {
 fn look(project: &Project, session: &Session) -> Result<StatusDoc, Failure> {
     let folder = project.state_folder();
     match State::open(&folder, session.state_file().as_deref(), Open::Read) {
-        Ok(state) => Ok(document(&state)?),
+        Ok(state) => Ok(apply::status::document(&state, false)?),
         Err(StateError::Missing { .. }) => Ok(nothing_yet()),
         Err(held @ StateError::Held { .. }) => {
             let said = state::read_status(&folder)?;
@@ -87,11 +88,6 @@ fn nothing_yet() -> StatusDoc {
         running: false,
         buckets: Vec::new(),
     }
-}
-
-/// Where every bucket stands, from the state alone.
-fn document(_state: &State) -> Result<StatusDoc, StateError> {
-    Ok(nothing_yet())
 }
 
 #[cfg(test)]
