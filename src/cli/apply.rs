@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::apply::person::{Answer, Person, Shown};
 use crate::apply::stop::{self, Stopper};
 use crate::apply::{
     self, BucketEnd, Doors, End, Options, Outcome, Patience, Recorder, Work, WorkError,
@@ -11,11 +10,12 @@ use crate::apply::{
 use crate::aws::Aws;
 use crate::event::{Fact, WaitingFor};
 use crate::manifest;
-use crate::model::{BucketName, Caller, Count, EvidenceId};
+use crate::model::{BucketName, Caller, EvidenceId};
 use crate::plan::Plan;
 use crate::report::{self, Screen};
 use crate::state::{self, AuditLog, Open, RunRow, State, StateError};
 
+use super::account::right_account;
 use super::exit::{Exit, Failure};
 use super::project::Project;
 use super::session::{Format, Session};
@@ -89,7 +89,7 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
         caller_arn: caller.arn.clone(),
         folder: project.state_folder(),
     };
-    let person: Arc<dyn Person> = Arc::new(AtTerminal::of(session));
+    let person = super::person::present(session);
     let doors = Doors {
         aws: &aws,
         state: &state,
@@ -171,17 +171,7 @@ fn check_manifest(plan: &Plan, project: &Project) -> Result<(), Failure> {
 
 /// Refuses another account, and another kind of endpoint, than the plan's.
 fn check_place(plan: &Plan, aws: &Aws, caller: &Caller) -> Result<(), Failure> {
-    if caller.account != plan.body.account {
-        return Err(Failure::new(
-            Exit::Refused,
-            "aws/other-account",
-            format!(
-                "the plan is for account {}, and these credentials are of account {} ({})",
-                plan.body.account, caller.account, caller.arn
-            ),
-        )
-        .help("use the right --profile; nothing was done"));
-    }
+    right_account(caller, &plan.body.account)?;
     if aws.endpoint() != plan.body.endpoint {
         return Err(Failure::new(
             Exit::Refused,
@@ -347,54 +337,5 @@ fn tell(outcome: &Outcome, project: &Project, plan: &Path, session: &Session) {
 impl From<WorkError> for Failure {
     fn from(error: WorkError) -> Self {
         Self::new(Exit::Failed, "apply/no-work", error.to_string())
-    }
-}
-
-/// The person at the terminal, if there is one.
-struct AtTerminal {
-    screen: Screen,
-    os_user: String,
-    asks: bool,
-}
-
-impl AtTerminal {
-    fn of(session: &Session) -> Self {
-        Self {
-            screen: session.screen().clone(),
-            os_user: session.person(),
-            asks: session.can_ask(),
-        }
-    }
-}
-
-impl Person for AtTerminal {
-    fn asks(&self, shown: Shown<'_>) -> Answer {
-        if !self.asks {
-            return Answer::Nobody;
-        }
-        self.screen.alone(|| {
-            report::evidence(&self.screen, &screen_of(shown));
-            self.screen.err(&format!("Type the bucket's name to approve ({}): ", shown.bucket));
-            let mut line = String::new();
-            // The end of input and an error are no answer, and no answer is no.
-            let read = std::io::stdin().read_line(&mut line);
-            match read {
-                Ok(_) if line.trim() == shown.bucket.as_str() => {
-                    Answer::Yes { os_user: self.os_user.clone() }
-                }
-                _ => Answer::No,
-            }
-        })
-    }
-}
-
-fn screen_of(shown: Shown<'_>) -> report::Evidence<'_> {
-    let proofs = shown.evidence.proofs().iter().map(|(kind, count)| (kind.clone(), *count));
-    report::Evidence {
-        bucket: shown.bucket,
-        id: shown.evidence.id(),
-        proven: Count { objects: shown.evidence.objects(), bytes: shown.evidence.bytes() },
-        proofs: proofs.collect(),
-        consequences: shown.consequences,
     }
 }
