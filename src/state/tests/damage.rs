@@ -150,3 +150,29 @@ fn a_row_whose_check_fails_closes_the_handle() {
     drop(state);
     open(folder.path());
 }
+
+#[test]
+fn a_row_that_is_missing_is_damage_and_not_a_shorter_bucket() {
+    for missing in [0, 1, 2] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = open(folder.path());
+        let inventory = list(&state, &[object("a"), object("b"), object("c")]);
+        state
+            .write(Care::Usual, |tx| {
+                let key = table::row_key(inventory.generation, missing);
+                table::write(tx, table::OBJECTS)?.remove(&key)
+            })
+            .expect("writes");
+        let error = state.page(&bucket(), 0, 9, With::Listing).expect_err("a gap");
+        assert!(error.to_string().contains(&format!("row {missing} ")), "{error}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_to_be_one() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let fault = table::Fault::from(redb::StorageError::Io(full));
+    let error = open::sort(Path::new("state.redb"), fault);
+    assert!(matches!(error, StateError::Full { .. }), "{error:?}");
+    assert!(error.to_string().contains("all that was recorded before is safe"), "{error}");
+}

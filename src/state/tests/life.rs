@@ -320,3 +320,30 @@ fn an_approval_left_in_the_box_stays_until_it_is_kept() {
     let again = take_all(folder.path(), |_| Err(StateError::ReadOnly)).expect("nothing to keep");
     assert_eq!(again.approvals, []);
 }
+
+#[test]
+fn a_state_that_a_kill_left_behind_is_repaired_by_whoever_comes_next() {
+    for how in [Open::Read, Open::Write { holder: "b" }, Open::WriteChecked { holder: "c" }] {
+        let killed = tempfile::tempdir().expect("a folder");
+        let state = open(killed.path());
+        list(&state, &[object("a"), object("b")]);
+        let mut half = state.begin_inventory(&bucket()).expect("begins");
+        half.push(&object("c")).expect("pushes");
+        // As a kill leaves it: never closed, the lock gone with its holder.
+        let next = tempfile::tempdir().expect("a folder");
+        let copy = next.path().join("state.redb");
+        fs::copy(killed.path().join("state.redb"), copy).expect("copies");
+        let state = reopen(next.path(), how).expect("opens");
+        assert_eq!(state.page(&bucket(), 0, 9, With::Rows).expect("reads").len(), 2);
+    }
+}
+
+#[test]
+fn handles_and_writers_go_from_thread_to_thread() {
+    fn can<T: Send>() {}
+    fn can_be_shared<T: Send + Sync + Clone>() {}
+    can_be_shared::<State>();
+    can::<InventoryWriter>();
+    can::<Batch>();
+    can::<AuditLog>();
+}
