@@ -172,12 +172,18 @@ impl State {
         }
         let care = batch.care();
         self.write(care, |tx| {
-            let mut rows = Rows::open(tx)?;
+            let mut rows = None;
             let mut events = Vec::new();
             let mut facts = Vec::new();
             for change in batch.changes {
                 match change {
-                    Change::Row { bucket, number, to } => rows.change(&bucket, number, to)?,
+                    Change::Row { bucket, number, to } => {
+                        let rows = match &mut rows {
+                            Some(rows) => rows,
+                            None => rows.insert(Rows::open(tx)?),
+                        };
+                        rows.change(&bucket, number, to)?;
+                    }
                     Change::Fact { run, fact, at } => facts.push((run, fact, at)),
                     Change::Intent(intent) => {
                         let id = intent.id;
@@ -200,7 +206,7 @@ impl State {
                     }
                 }
             }
-            rows.save()?;
+            rows.map_or(Ok(()), Rows::save)?;
             if !facts.is_empty() {
                 journal::append_in(tx, facts, &mut events)?;
             }

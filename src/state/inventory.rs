@@ -11,10 +11,11 @@ use redb::WriteTransaction;
 use serde::{Deserialize, Serialize};
 
 use super::bits::{self, Bit, Bits, NumberSet};
+use super::cursor::RowCursor;
 use super::digest::InventoryDigest;
 use super::error::StateError;
 use super::journal::{Intent, Subject};
-use super::merge::{Merge, Pages};
+use super::merge::Merge;
 use super::pack;
 use super::row::{Counts, Mark, Marks, Stored, With};
 use super::rows;
@@ -58,8 +59,8 @@ impl State {
         self.sweep()?;
         let old = self.inventory(bucket)?;
         let mode = match &old {
-            Some(old) => Mode::Same {
-                old: Pages::new(self, old.clone(), With::Listing),
+            Some(_) => Mode::Same {
+                old: self.cursor(bucket, 0, With::Listing)?,
                 beside: NumberSet::default(),
             },
             None => Mode::Writing { merge: None },
@@ -104,7 +105,7 @@ pub struct InventoryWriter {
 enum Mode {
     /// So far every row is the old one's, number for number: nothing is written.
     Same {
-        old: Pages,
+        old: RowCursor,
         /// What the caller said in the meantime.
         beside: NumberSet,
     },
@@ -208,13 +209,16 @@ impl InventoryWriter {
 
     /// Leaves [`Mode::Same`]: writes the rows so far, which are the old inventory's first `rows`.
     fn part_from_old(&mut self, rows: u64) -> Result<(), StateError> {
-        let Some(old) = self.old.clone() else { return Ok(()) };
+        let Some(old) = &self.old else { return Ok(()) };
         let counts = self.state.read(|tx| rows::counts_in(tx, old.generation))?;
         let carries = Counts { failed: 0, ..counts } != Counts::default();
-        let merge =
-            carries.then(|| Merge::new(Pages::new(&self.state, old.clone(), With::RowsAndHeaders)));
+        let merge = if carries {
+            Some(Merge::new(self.state.cursor(&self.bucket, 0, With::RowsAndHeaders)?))
+        } else {
+            None
+        };
+        let mut same = self.state.cursor(&self.bucket, 0, With::Listing)?;
         let before = mem::replace(&mut self.mode, Mode::Writing { merge });
-        let mut same = Pages::new(&self.state, old, With::Listing);
         for _ in 0..rows {
             if let Some(row) = same.take()? {
                 self.write(row.object)?;

@@ -137,6 +137,28 @@ fn a_shorter_listing_loses_its_tail_and_an_empty_one_everything() {
 }
 
 #[test]
+fn a_cursor_walks_over_all_rows_and_stops_when_they_are_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path());
+    assert_eq!(state.cursor(&bucket(), 0, With::Rows).expect("begins").take().expect("ends"), None);
+    let objects: Vec<_> = (0..2_500).map(|n| object(&format!("k{n:05}"))).collect();
+    list(&state, &objects);
+    let mut cursor = state.cursor(&bucket(), 1, With::Rows).expect("begins");
+    let mut numbers = 1..2_500;
+    while let Some(row) = cursor.take().expect("reads") {
+        assert_eq!(
+            (Some(row.number), &row.object),
+            (numbers.next(), &objects[row.number as usize])
+        );
+    }
+    assert_eq!(numbers.next(), None);
+    let mut cursor = state.cursor(&bucket(), 0, With::Rows).expect("begins");
+    list(&state, &objects[1..]);
+    assert!(matches!(cursor.take(), Err(StateError::NotKept { .. })));
+    state.inventory(&bucket()).expect("the handle is still good");
+}
+
+#[test]
 fn an_abandoned_listing_leaves_the_old_inventory() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = open(folder.path());
