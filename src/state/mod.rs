@@ -112,7 +112,7 @@ impl State {
     /// Each variant of [`StateError`] but [`StateError::NotKept`] and
     /// [`StateError::Misordered`].
     pub fn open(folder: &Path, file: Option<&Path>, how: Open<'_>) -> Result<Self, StateError> {
-        let path = file.map_or_else(|| folder.join("state.redb"), Path::to_owned);
+        let path = path_of(folder, file);
         let Opened { db, lock } = open::open(&path, how)?;
         let state = Self {
             shared: Arc::new(Shared {
@@ -136,6 +136,20 @@ impl State {
             state.sweep()?;
         }
         Ok(state)
+    }
+
+    /// Gives a state that cannot be used another name, so that the next opening makes a new one:
+    /// how a rebuilding begins. Nothing of it is lost. Returns where it is now.
+    ///
+    /// # Errors
+    /// [`StateError::Held`], [`StateError::Missing`], and where the operating system refuses.
+    pub fn set_aside(
+        folder: &Path,
+        file: Option<&Path>,
+        holder: &str,
+        at_ms: i64,
+    ) -> Result<PathBuf, StateError> {
+        open::set_aside(&path_of(folder, file), holder, at_ms)
     }
 
     /// Where the file is.
@@ -228,6 +242,10 @@ impl Drop for Shared {
         let db = self.db.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
     }
+}
+
+fn path_of(folder: &Path, file: Option<&Path>) -> PathBuf {
+    file.map_or_else(|| folder.join("state.redb"), Path::to_owned)
 }
 
 /// Locks a mutex whose contents are valid at every instant, so that a panic elsewhere is no matter.

@@ -127,6 +127,18 @@ fn a_damaged_state_says_what_is_unharmed_and_what_to_do() {
 }
 
 #[test]
+fn a_damaged_state_is_set_aside_whole_and_a_new_one_begins() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("state.redb"), "no").expect("writes");
+    let aside = State::set_aside(folder.path(), None, "a test", 7).expect("sets aside");
+    assert_eq!(fs::read(aside).expect("reads"), b"no");
+    let state = open(folder.path());
+    assert_eq!(state.buckets().expect("reads"), []);
+    let held = State::set_aside(folder.path(), None, "another test", 8);
+    assert!(matches!(held, Err(StateError::Held { .. })));
+}
+
+#[test]
 fn a_row_whose_check_fails_closes_the_handle() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = open(folder.path());
