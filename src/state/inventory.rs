@@ -17,7 +17,7 @@ use super::error::StateError;
 use super::journal::{Intent, Subject};
 use super::merge::Merge;
 use super::pack;
-use super::row::{Counts, Mark, Marks, Stored, With};
+use super::row::{Counts, Mark, Marks, Stored, Tally, With};
 use super::rows;
 use super::table::{
     self, COUNTS, FAILURES, Fault, HEADERS, INTENTS, INVENTORIES, LOOSE, MARKS, META, OBJECTS,
@@ -170,8 +170,8 @@ impl InventoryWriter {
     /// Makes the listing the bucket's inventory, in one step, and drops the old rows.
     ///
     /// Where the listing repeats the old one the old rows stay, with their progress. Either way
-    /// failures are forgotten, and so are sent and confirmed deletes: the listing has just shown
-    /// these objects to be there. Where numbers moved, intents that speak in numbers are closed, for the
+    /// failures are forgotten, and so is what was asked of S3: the listing has just shown these
+    /// objects to be there, and where their restores stand. Where numbers moved, intents that speak in numbers are closed, for the
     /// listing is the answer to them.
     ///
     /// # Errors
@@ -241,14 +241,10 @@ impl InventoryWriter {
         };
         let mut row = NewRow { object, stored: None, headers: None, marks: Marks::default() };
         if let Some(old) = old {
-            // The listing shows it: whatever was sent, it is not gone.
             row.marks = old.marks.carried_over();
             row.stored = old.stored;
             if old.object.last_modified_ms == row.object.last_modified_ms {
                 row.headers = old.headers;
-            } else {
-                // The same bytes written anew: nothing was asked of this copy yet.
-                row.marks = row.marks.without(Mark::RestoreAsked);
             }
         }
         self.rows.push(row);
@@ -341,16 +337,16 @@ fn keep_old(
     inventories.put_json(bucket.as_str().as_bytes(), inventory)?;
     table::write(tx, FAILURES)?.clear(&row_key(generation, 0), &row_key(generation + 1, 0))?;
     let mut marks = table::write(tx, MARKS)?;
-    bits::clear(&mut marks, generation, Bit::Mark(Mark::DeleteSent))?;
-    bits::clear(&mut marks, generation, Bit::Mark(Mark::Deleted))?;
     bits::clear(&mut marks, generation, Bit::BesideFolder)?;
     beside.save(&mut marks, generation, Bit::BesideFolder)?;
     let mut table = table::write(tx, COUNTS)?;
     let key = generation.to_be_bytes();
     let mut counts = table.json::<Counts>(&key)?.unwrap_or_default();
     counts.failed = 0;
-    *counts.of_mut(Mark::DeleteSent) = Default::default();
-    *counts.of_mut(Mark::Deleted) = Default::default();
+    for mark in Mark::ALL.into_iter().filter(|mark| !mark.is_carried_over()) {
+        bits::clear(&mut marks, generation, Bit::Mark(mark))?;
+        *counts.of_mut(mark) = Tally::default();
+    }
     table.put_json(&key, &counts)?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::super::*;
-use super::{bucket, headers, list, object, open, readback, reopen, stored};
+use super::{bucket, headers, list, object, open, plan_row, readback, reopen, stored};
 
 /// Enough rows that the trees have branches.
 const ROWS: u64 = 600;

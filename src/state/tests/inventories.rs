@@ -12,6 +12,7 @@ fn with_progress(state: &State) -> Inventory {
         .store(&bucket(), 1, stored("b", 10))
         .read_back(&bucket(), 1, readback())
         .headers(&bucket(), 1, headers("text/plain"))
+        .mark(&bucket(), 1, Mark::Sealed)
         .mark(&bucket(), 1, Mark::RestoreAsked)
         .mark(&bucket(), 1, Mark::DeleteSent)
         .mark(&bucket(), 1, Mark::Deleted)
@@ -53,7 +54,7 @@ fn progress_follows_an_object_whose_number_moved() {
     assert_eq!(row.number, 2);
     assert_eq!(row.stored, Some(Stored { readback: Some(readback()), ..stored("b", 10) }));
     assert_eq!(row.headers, Some(headers("text/plain")));
-    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::RestoreAsked, Mark::ReadBack]);
+    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::ReadBack, Mark::Sealed]);
     assert_eq!(row.failure, None, "a new listing is a new chance");
     assert_eq!(state.counts(&bucket()).expect("reads"), counted(&state));
     assert!(!has(&state, 1, Mark::ReadBack));
@@ -92,7 +93,7 @@ fn the_same_bytes_written_anew_keep_the_file_but_not_the_headers() {
     let row = row(&state, "b");
     assert!(row.stored.is_some());
     assert_eq!(row.headers, None);
-    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::ReadBack]);
+    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::ReadBack, Mark::Sealed]);
     assert_eq!(state.counts(&bucket()).expect("reads"), counted(&state));
 }
 
@@ -105,7 +106,7 @@ fn an_unchanged_listing_writes_no_rows_and_still_clears_what_it_answers() {
     assert_eq!(second, first);
     let row = row(&state, "b");
     assert!(row.stored.is_some() && row.headers.is_some());
-    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::RestoreAsked, Mark::ReadBack]);
+    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::ReadBack, Mark::Sealed]);
     assert_eq!(row.failure, None);
     assert_eq!(state.counts(&bucket()).expect("reads"), counted(&state));
 }
@@ -280,7 +281,7 @@ fn a_file_stored_anew_must_be_read_back_anew() {
     let mut batch = Batch::new();
     batch.store(&bucket(), 1, stored("b", 7));
     state.commit(batch).expect("commits");
-    assert!(!has(&state, 1, Mark::ReadBack));
+    assert!(!has(&state, 1, Mark::ReadBack) && !has(&state, 1, Mark::Sealed));
     let counts = state.counts(&bucket()).expect("reads");
     assert_eq!(
         (counts.stored, counts.read_back),

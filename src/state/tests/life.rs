@@ -5,7 +5,7 @@ use std::fs;
 use jiff::Timestamp;
 
 use super::super::*;
-use super::{bucket, headers, list, object, open, readback, reopen, stored};
+use super::{bucket, headers, list, object, open, plan_row, readback, reopen, stored};
 use crate::event::Fact;
 use crate::model::{ActionId, ActionKind, EvidenceId};
 
@@ -262,8 +262,10 @@ fn a_reset_forgets_progress_and_keeps_what_people_may_need() {
     assert_eq!(state.inventory(&bucket()).expect("reads"), None);
     assert_eq!(state.approvals(&bucket()).expect("reads"), []);
     assert!(state.is_retired(&"old".into()).expect("reads"));
+    state.plan_made(&plan_row("plan-1")).expect("records");
     state.reset(&Reset::Everything).expect("forgets");
     assert_eq!(state.buckets().expect("reads"), []);
+    assert_eq!(state.plans().expect("reads"), []);
 
     let texts: Vec<_> =
         state.policies(&bucket()).expect("reads").into_iter().map(|kept| kept.text).collect();
