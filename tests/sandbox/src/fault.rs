@@ -111,6 +111,28 @@ pub enum Effect {
         /// What to put there.
         with: String,
     },
+    /// Sets the text of every element of that name in the answer's document, or takes the element
+    /// out. `{query:NAME}` in the text stands for a parameter of the request.
+    Element {
+        /// The element's name.
+        name: String,
+        /// Its text; `None` takes it out.
+        #[serde(default)]
+        text: Option<String>,
+    },
+    /// Does the work as if the request had this header, or as if it had it not: another `range`.
+    Ask {
+        /// Its name.
+        name: String,
+        /// Its value; `None` for none.
+        #[serde(default)]
+        value: Option<String>,
+    },
+    /// Sends the body at so many bytes a second of real time.
+    Trickle {
+        /// Bytes a second.
+        rate: u64,
+    },
     /// Moves the world before the work is done.
     Script(Vec<Step>),
     /// Moves the world after the work is done and before the answer leaves.

@@ -192,6 +192,8 @@ pub enum Op {
     PutObjectTagging,
     DeleteObjectTagging,
     GetObjectAcl,
+    ListObjectAnnotations,
+    GetObjectAnnotation,
     GetObjectLegalHold,
     PutObjectLegalHold,
     GetObjectRetention,
@@ -257,6 +259,8 @@ impl Op {
             (Self::PutObjectTagging, _) => "s3:PutObjectTagging",
             (Self::DeleteObjectTagging, _) => "s3:DeleteObjectTagging",
             (Self::GetObjectAcl, _) => "s3:GetObjectAcl",
+            (Self::ListObjectAnnotations, _) => "s3:ListObjectAnnotations",
+            (Self::GetObjectAnnotation, _) => "s3:GetObjectAnnotation",
             (Self::GetObjectLegalHold, _) => "s3:GetObjectLegalHold",
             (Self::PutObjectLegalHold, _) => "s3:PutObjectLegalHold",
             (Self::GetObjectRetention, _) => "s3:GetObjectRetention",
@@ -288,7 +292,8 @@ impl Op {
         let has = |name: &str| query.iter().any(|(known, _)| known == name);
         let is = |name: &str, value: &str| query.iter().any(|(n, v)| n == name && v == value);
         let stranger = query.iter().any(|(name, _)| is_unknown_subresource(name));
-        if stranger {
+        let is_annotation_read = method == Method::GET && has_key;
+        if stranger || (has("annotation") && !is_annotation_read) {
             return None;
         }
         let config = CONFIGS.iter().find(|config| !has_key && has(config.query));
@@ -311,6 +316,8 @@ impl Op {
             ("GET", true, true) => Some(match () {
                 () if has("attributes") => Self::GetObjectAttributes,
                 () if has("acl") => Self::GetObjectAcl,
+                () if has("annotation") && has("annotationName") => Self::GetObjectAnnotation,
+                () if has("annotation") => Self::ListObjectAnnotations,
                 () if has("legal-hold") => Self::GetObjectLegalHold,
                 () if has("retention") => Self::GetObjectRetention,
                 () if has("tagging") => Self::GetObjectTagging,
@@ -358,7 +365,7 @@ impl Op {
 
 /// Subresources that S3 has and this account has not; everything else in a query is a parameter.
 fn is_unknown_subresource(name: &str) -> bool {
-    const STRANGERS: [&str; 14] = [
+    const STRANGERS: [&str; 12] = [
         "analytics",
         "metrics",
         "session",
@@ -369,8 +376,6 @@ fn is_unknown_subresource(name: &str) -> bool {
         "abac",
         "torrent",
         "select",
-        "annotation",
-        "annotations",
         "encryption-context",
         "renameObject",
     ];
@@ -400,7 +405,8 @@ mod tests {
 
     #[test]
     fn an_unknown_subresource_is_never_taken_for_the_object_itself() {
-        assert_eq!(of("GET", (true, true), &["annotations"]), None);
+        assert_eq!(of("PUT", (true, true), &["annotation"]), None);
+        assert_eq!(of("GET", (true, true), &["torrent"]), None);
         assert_eq!(of("PUT", (true, false), &["analytics", "id=x"]), None);
     }
 

@@ -130,12 +130,12 @@ async fn answer(
     if is_dropped {
         return Err(Dropped);
     }
-    let answer = bend(answer, &effects).await;
+    let answer = bend(answer, &target, &effects).await;
     Ok(answer.map(|body| Outgoing::new(body, Arc::clone(shared), serving, &effects)))
 }
 
 /// Changes head and body of an answer as the rules say; cuts and flips come later.
-async fn bend(mut answer: Answer, effects: &[Effect]) -> Answer {
+async fn bend(mut answer: Answer, target: &Target, effects: &[Effect]) -> Answer {
     for effect in effects {
         match effect {
             Effect::WrongEtag(etag) => set_header(&mut answer, "etag", &format!("\"{etag}\"")),
@@ -144,11 +144,11 @@ async fn bend(mut answer: Answer, effects: &[Effect]) -> Answer {
                 answer.headers_mut().remove(name.as_str());
             }
             Effect::Replace { find, with } => {
-                let body = std::mem::take(answer.body_mut());
-                let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-                let text = String::from_utf8_lossy(&bytes).replace(find, with);
-                answer.headers_mut().remove(http::header::CONTENT_LENGTH);
-                *answer.body_mut() = Body::from(text);
+                answer = rewrite(answer, |text| text.replace(find, with)).await;
+            }
+            Effect::Element { name, text } => {
+                let text = text.as_ref().map(|text| fill(text, target));
+                answer = rewrite(answer, |page| set_elements(page, name, text.as_deref())).await;
             }
             Effect::ShortBody { length } => {
                 set_header(&mut answer, "content-length", &length.to_string());
@@ -168,6 +168,37 @@ async fn bend(mut answer: Answer, effects: &[Effect]) -> Answer {
     answer
 }
 
+async fn rewrite(mut answer: Answer, change: impl FnOnce(&str) -> String) -> Answer {
+    let body = std::mem::take(answer.body_mut());
+    let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    answer.headers_mut().remove(http::header::CONTENT_LENGTH);
+    *answer.body_mut() = Body::from(change(&String::from_utf8_lossy(&bytes)));
+    answer
+}
+
+/// Fills `{query:NAME}` in.
+fn fill(text: &str, target: &Target) -> String {
+    target.query.iter().fold(text.to_owned(), |text, (name, value)| {
+        text.replace(&format!("{{query:{name}}}"), value)
+    })
+}
+
+/// Gives every element of a name another text, or takes it out.
+fn set_elements(page: &str, name: &str, text: Option<&str>) -> String {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let mut out = String::with_capacity(page.len());
+    let mut rest = page;
+    while let Some((before, inside)) = rest.split_once(&open) {
+        let Some((_, behind)) = inside.split_once(&close) else { break };
+        out.push_str(before);
+        if let Some(text) = text {
+            out.extend([&open, text, &close]);
+        }
+        rest = behind;
+    }
+    out + rest
+}
+
 /// What the rules do before an operation. `Err` when they answer in its stead.
 async fn strike(shared: &Shared, effects: &[Effect]) -> Result<(), Refusal> {
     for effect in effects {
@@ -185,6 +216,14 @@ async fn strike(shared: &Shared, effects: &[Effect]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+fn ask(headers: &mut HeaderMap, name: &str, value: Option<&str>) {
+    let Ok(name) = http::HeaderName::from_bytes(name.as_bytes()) else { return };
+    headers.remove(&name);
+    if let Some(value) = value.and_then(|value| http::HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
 }
 
 fn after(shared: &Shared, effects: &[Effect]) {
@@ -351,6 +390,11 @@ async fn perform(shared: &Shared, mut request: S3Request<Body>) -> Answer {
         target,
     };
     let effects = shared.faults.strike(&call.target.op_name(), &call.target, &call.user);
+    for effect in &effects {
+        if let Effect::Ask { name, value } = effect {
+            ask(&mut call.headers, name, value.as_deref());
+        }
+    }
     let outcome = match strike(shared, &effects).await.and_then(|()| gate::check(shared, &call)) {
         Err(refusal) => Err(refusal),
         Ok(()) => match call.target.op {

@@ -292,6 +292,7 @@ fn version_of(bucket: &str, spec: &ObjectSpec, world: &World, now: Timestamp) ->
         sse: Some(spec.sse.clone().unwrap_or_else(|| "AES256".into())).filter(|sse| sse != "none"),
         headers: spec.headers.clone(),
         metadata: spec.metadata.clone(),
+        annotations: spec.annotations.clone(),
         checksum: algorithm.map(|algorithm| (algorithm, kind)),
         stated_checksum: spec.checksum_value.clone(),
         stated_etag: spec.etag.clone(),

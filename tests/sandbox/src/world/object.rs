@@ -59,6 +59,8 @@ pub struct ObjectSpec {
     pub metadata: BTreeMap<String, String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// Annotations: names and texts.
+    pub annotations: BTreeMap<String, String>,
     /// `LastModified`; default 2024-01-01, so that plans come out the same every time.
     pub last_modified: Option<Timestamp>,
     /// The version's id; default one that follows from bucket, key and its place in the history;
@@ -202,6 +204,12 @@ impl ObjectSpec {
     /// Adds a tag.
     pub fn tag(mut self, key: &str, value: &str) -> Self {
         self.tags.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds an annotation.
+    pub fn annotation(mut self, name: &str, text: &str) -> Self {
+        self.annotations.insert(name.to_owned(), text.to_owned());
         self
     }
 
