@@ -113,7 +113,7 @@ impl Bucket {
         let mut version = version_of(&self.name, spec, world, now);
         if let Some(count) = spec.count {
             let ids = (self.versioning != Versioning::Off).then_some(seed);
-            self.series.extend(Series::new(&spec.key, count, version, ids));
+            self.series.extend(Series::new(&spec.key, count, version, ids, spec.same));
             return;
         }
         version.id = match spec.version_id.as_deref() {

@@ -19,10 +19,9 @@ use crate::xml::{S3_NAMESPACE, Xml};
 
 /// GetObjectAttributes. The list of parts is there only for objects with an additional checksum.
 pub fn get(shared: &Shared, call: &Call) -> Outcome {
-    let wanted = call.header("x-amz-object-attributes").unwrap_or_default();
-    let names: Vec<&str> = wanted.split(',').map(str::trim).collect();
+    let names = call.list("x-amz-object-attributes");
     const KNOWN: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
-    if !names.iter().all(|name| KNOWN.contains(name)) {
+    if names.is_empty() || !names.iter().all(|name| KNOWN.contains(name)) {
         return Err(Refusal::argument("Invalid attribute name specified."));
     }
     let found = find(shared, call)?;

@@ -29,6 +29,8 @@ pub struct ObjectSpec {
     pub seed: Option<u64>,
     /// How many objects; `None` for one.
     pub count: Option<u64>,
+    /// Whether all objects of a row hold the same bytes, which spares the server their digests.
+    pub same: bool,
     /// The storage class; default `STANDARD`.
     pub storage_class: Option<String>,
     /// The archive tier of an `INTELLIGENT_TIERING` object: `ARCHIVE_ACCESS` or
@@ -146,6 +148,12 @@ impl ObjectSpec {
     /// Makes it a row of `count` objects; the key must hold `{n}`.
     pub fn count(mut self, count: u64) -> Self {
         self.count = Some(count);
+        self
+    }
+
+    /// Gives all objects of a row the same bytes.
+    pub fn same(mut self) -> Self {
+        self.same = true;
         self
     }
 
