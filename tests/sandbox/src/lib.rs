@@ -67,8 +67,10 @@
 //! for them), ACLs, lifecycle, replication, requester-pays, directory buckets, event holds.
 
 mod account;
+mod bend;
 mod call;
 mod clock;
+mod config_table;
 mod content;
 mod control;
 mod digest;
@@ -79,6 +81,7 @@ mod outgoing;
 mod refusal;
 mod s3;
 mod sandbox;
+mod scope;
 mod server;
 mod shared;
 mod snapshot;
@@ -89,9 +92,10 @@ mod world;
 mod xml;
 
 pub use digest::{Algorithm, ChecksumKind};
-pub use fault::{Effect, Rule, Step};
+pub use fault::{Effect, Rule};
 pub use sandbox::Sandbox;
 pub use snapshot::{BucketSnapshot, Snapshot, VersionSnapshot};
+pub use step::Step;
 pub use witness::{Deletion, Pin, Seen, Testimony, Witness};
 pub use world::{
     BucketSpec, Deny, Modes, ObjectSpec, PartSizes, RestoreSpec, RetentionMode, RetentionSpec,

@@ -4,7 +4,8 @@ use s3s::dto::Delete;
 
 use super::{bucket_mut, document};
 use crate::account::{Bucket, Removed};
-use crate::call::{Call, Outcome, empty, set_header, unquoted, xml};
+use crate::call::{Call, Outcome, Target, empty, set_header, unquoted, xml};
+use crate::fault::Effect;
 use crate::gate::is_refused;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -72,6 +73,9 @@ pub async fn batch(shared: &Shared, call: &mut Call) -> Outcome {
         return Err(Refusal::malformed());
     }
     let quiet = batch.quiet.unwrap_or(false);
+    // A rule may refuse one entry of a batch: it is met as an operation of its own.
+    let struck: Vec<Option<Refusal>> =
+        batch.objects.iter().map(|object| strike(shared, call, &object.key)).collect();
     let mut account = shared.account();
     let bucket = bucket_mut(&mut account, call)?;
     if batch.objects.iter().any(|object| object.version_id.is_some()) {
@@ -80,7 +84,7 @@ pub async fn batch(shared: &Shared, call: &mut Call) -> Outcome {
     let bypass = bypasses(call);
     let mut page = Xml::document();
     page.open_root("DeleteResult", S3_NAMESPACE);
-    for object in &batch.objects {
+    for (object, struck) in batch.objects.iter().zip(struck) {
         let version = object.version_id.as_deref().filter(|id| !id.is_empty());
         let wanted = Wanted {
             key: &object.key,
@@ -89,7 +93,9 @@ pub async fn batch(shared: &Shared, call: &mut Call) -> Outcome {
             obeys_etag: !bucket.modes.ignore_batch_delete_condition,
             bypass,
         };
-        let outcome = if is_carried_by_xml(&object.key) {
+        let outcome = if let Some(refusal) = struck {
+            Err(refusal)
+        } else if is_carried_by_xml(&object.key) {
             allowed(call, bucket, &wanted).and_then(|()| remove(shared, call, bucket, &wanted))
         } else {
             Ok(Removed::default())
@@ -114,6 +120,16 @@ pub async fn batch(shared: &Shared, call: &mut Call) -> Outcome {
     }
     page.close("DeleteResult");
     Ok(xml(page.finish()))
+}
+
+/// What the rules say about one entry of a batch.
+fn strike(shared: &Shared, call: &Call, key: &str) -> Option<Refusal> {
+    let target = Target { key: Some(key.to_owned()), ..call.target.clone() };
+    let effects = shared.faults.strike("DeleteEntry", &target, &call.user);
+    effects.into_iter().find_map(|effect| match effect {
+        Effect::Answer { status, code, message } => Some(Refusal::new(status, code, message)),
+        _ => None,
+    })
 }
 
 fn allowed(call: &Call, bucket: &Bucket, wanted: &Wanted) -> Result<(), Refusal> {

@@ -134,7 +134,16 @@ impl Ask<'_> {
     }
 
     /// Sends it; `None` when the connection is closed without an answer.
-    pub fn try_send(mut self) -> Option<Reply> {
+    pub fn try_send(self) -> Option<Reply> {
+        self.exchange(20)
+    }
+
+    /// Sends it and gives what came of the body in so many seconds.
+    pub fn body_within(self, seconds: u64) -> Option<String> {
+        self.exchange(seconds).map(|reply| reply.text())
+    }
+
+    fn exchange(mut self, patience: u64) -> Option<Reply> {
         let client = self.client;
         let host = client.sandbox.endpoint().strip_prefix("http://").unwrap().to_owned();
         let now = Timestamp::now();
@@ -182,14 +191,14 @@ impl Ask<'_> {
             "authorization: {authorization}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
             self.body.len()
         ));
-        exchange(&host, head.as_bytes(), &self.body)
+        exchange(&host, head.as_bytes(), &self.body, patience)
     }
 }
 
 /// Sends bytes and reads until the server closes.
-fn exchange(host: &str, head: &[u8], body: &[u8]) -> Option<Reply> {
+fn exchange(host: &str, head: &[u8], body: &[u8], patience: u64) -> Option<Reply> {
     let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(patience))).unwrap();
     stream.write_all(head).unwrap();
     stream.write_all(body).unwrap();
     let mut answer = Vec::new();
@@ -213,7 +222,7 @@ pub fn control(sandbox: &Sandbox, method: &str, path: &str, body: &str) -> Reply
          connection: close\r\n\r\n",
         body.len()
     );
-    exchange(&host, head.as_bytes(), body.as_bytes()).unwrap()
+    exchange(&host, head.as_bytes(), body.as_bytes(), 20).unwrap()
 }
 
 impl Reply {

@@ -141,3 +141,44 @@ fn another_process_can_do_it_all() {
     let witness = control(&sandbox, "GET", "witness", "").text();
     assert!(witness.contains("\"GetObject\":2"), "{witness}");
 }
+
+#[test]
+fn one_entry_of_a_batch_can_be_refused() {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    let sandbox = account();
+    let alice = Client::alice(&sandbox);
+    sandbox.add_fault(Rule::on("DeleteEntry").key("a").then(Effect::answer(500, "InternalError")));
+    let body = "<Delete><Object><Key>a</Key></Object><Object><Key>big</Key></Object></Delete>";
+    let sum = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(body));
+    let ask = alice.post("photos", body).query("delete", "").header("x-amz-checksum-sha256", &sum);
+    let answer = ask.send();
+    assert_eq!((answer.all("Code"), answer.status), (vec!["InternalError".to_owned()], 200));
+    assert_eq!(sandbox.snapshot()["photos"].keys(), ["a"]);
+    assert_eq!(sandbox.witness().count("DeleteObjects"), 1);
+}
+
+#[test]
+fn credentials_can_expire_in_mid_run_and_be_renewed() {
+    let sandbox = account();
+    let alice = Client::alice(&sandbox);
+    let expire = Step::Expire { user: "alice".into() };
+    sandbox.add_fault(Rule::on("GetObject").nth(1).then(Effect::ScriptAfter(vec![expire])));
+    assert_eq!(alice.get("photos/a").send().status, 200);
+    assert_eq!(alice.get("photos/a").send().refusal(), (400, "ExpiredToken".into()));
+    sandbox.step(&Step::Renew { user: "alice".into() });
+    assert_eq!(alice.get("photos/a").send().status, 200);
+}
+
+#[test]
+fn a_sandbox_stops_though_calls_are_left_hanging() {
+    let sandbox = account();
+    sandbox.add_fault(Rule::on("GetObject").then(Effect::Stall { after: 3 }));
+    let started = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| Client::alice(&sandbox).get("photos/a").body_within(1));
+        assert_eq!(asked.join().unwrap().as_deref(), Some("hel"));
+    });
+    drop(sandbox);
+    assert!(started.elapsed() < std::time::Duration::from_secs(10));
+}
