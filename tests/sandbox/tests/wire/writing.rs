@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use s3plan_sandbox::{Algorithm, BucketSpec, Sandbox, Versioning, World};
+use s3plan_sandbox::{Algorithm, BucketSpec, Sandbox, World};
 use sha2::{Digest as _, Sha256};
 
 use crate::client::Client;
@@ -80,7 +80,6 @@ fn versioning_decides_what_a_write_leaves_behind() {
     assert_eq!(history(), [(false, true), (true, true), (false, false)]);
     assert_eq!(sandbox.snapshot()["photos"].keys(), [""; 0]);
     assert_eq!(sandbox.witness().deletions().len(), 1, "a new marker deletes nothing");
-    let _ = Versioning::Off;
 }
 
 #[test]
