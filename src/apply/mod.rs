@@ -29,6 +29,5 @@ mod work;
 
 pub use end::{BucketEnd, End, Outcome, Trouble};
 pub use engine::run;
-pub use evidence::gather;
 pub use recorder::Recorder;
-pub use work::{Options, Patience, Work};
+pub use work::{Doors, Options, Patience, Work, WorkError};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use thiserror::Error;
 use tokio::sync::OnceCell;
 
 use super::end::{End, Trouble};
@@ -14,7 +15,7 @@ use crate::archive::{Archive, Expect, Owner};
 use crate::aws::{Aws, Bucket};
 use crate::clock::Clock;
 use crate::event::Tick;
-use crate::model::{Action, BucketName, EvidenceId, Number, Selection};
+use crate::model::{Action, BadGlob, BucketName, EvidenceId, Number, Selection, absolute};
 use crate::plan::{Plan, PlannedArchive, PlannedBucket};
 use crate::state::{AuditEntry, Mark, Row, State, StateError, With};
 
@@ -41,6 +42,14 @@ pub struct Options {
     pub project: PathBuf,
     /// The user's home folder, for `~`.
     pub home: Option<PathBuf>,
+    /// Evidence that the command line approves, by bucket.
+    pub approvals: Vec<(BucketName, EvidenceId)>,
+    /// The name the operating system knows the caller by.
+    pub os_user: String,
+    /// Who applies.
+    pub caller_arn: String,
+    /// The project's `.s3plan`, where approvals are left.
+    pub folder: PathBuf,
 }
 
 /// Everything that the actions on one bucket need.
@@ -71,16 +80,81 @@ pub struct Work {
     pub person: Arc<dyn Person>,
     /// The line's width.
     pub throttle: Arc<Throttle>,
-    /// Whether to wait.
-    pub patience: Patience,
-    /// Who applies.
-    pub caller_arn: String,
-    /// The project's `.s3plan`, where approvals are left.
-    pub folder: PathBuf,
-    pub(super) place: OnceCell<Arc<Archive>>,
+    /// What the command line says.
+    pub options: Options,
+    place: OnceCell<Arc<Archive>>,
+}
+
+/// What all buckets of an apply share.
+pub struct Doors<'a> {
+    /// The account.
+    pub aws: &'a Aws,
+    /// What is remembered.
+    pub state: &'a State,
+    /// Where facts go.
+    pub recorder: &'a Arc<Recorder>,
+    /// The time.
+    pub clock: Clock,
+    /// Whether somebody asked to stop.
+    pub stop: &'a Stop,
+    /// Who can be asked at the gate.
+    pub person: &'a Arc<dyn Person>,
+}
+
+/// Why a plan's archives cannot be found on this machine.
+#[derive(Debug, Error)]
+pub enum WorkError {
+    /// `~` where the caller has no home folder.
+    #[error("{to} cannot be found: the home folder is not known")]
+    NoHome {
+        /// As the plan has it.
+        to: String,
+    },
+    /// A key glob does not compile.
+    #[error("a key glob of the plan does not compile: {0}")]
+    Glob(#[from] BadGlob),
 }
 
 impl Work {
+    /// The work of a plan, one for each bucket that has actions and is a target, in plan order.
+    ///
+    /// # Errors
+    /// [`WorkError`], before anything is done.
+    pub fn of_plan(
+        plan: &Arc<Plan>,
+        doors: &Doors<'_>,
+        options: &Options,
+    ) -> Result<Vec<Arc<Self>>, WorkError> {
+        let throttle = Arc::new(Throttle::new(plan.body.transfer.max_bandwidth, doors.clock));
+        let mut works = Vec::new();
+        for bucket in &plan.body.buckets {
+            let targeted = options.targets.is_empty() || options.targets.contains(&bucket.name);
+            let Some(archive) = bucket.archive.as_ref().filter(|_| targeted) else { continue };
+            if plan.actions_of(&bucket.name).next().is_none() {
+                continue;
+            }
+            let to = absolute(&archive.to, options.home.as_deref(), &options.project);
+            works.push(Arc::new(Self {
+                plan: Arc::clone(plan),
+                bucket: bucket.clone(),
+                archive: archive.clone(),
+                to: to.ok_or_else(|| WorkError::NoHome { to: archive.to.clone() })?,
+                selection: Selection::new(&archive.include, &archive.exclude, archive.versions)?,
+                aws: doors.aws.clone(),
+                door: doors.aws.bucket(&bucket.name, &bucket.region, &plan.body.account),
+                state: doors.state.clone(),
+                recorder: Arc::clone(doors.recorder),
+                clock: doors.clock,
+                stop: doors.stop.clone(),
+                person: Arc::clone(doors.person),
+                throttle: Arc::clone(&throttle),
+                options: options.clone(),
+                place: OnceCell::new(),
+            }));
+        }
+        Ok(works)
+    }
+
     /// The bucket's name.
     pub fn name(&self) -> &BucketName {
         &self.bucket.name
@@ -189,7 +263,7 @@ impl Work {
         entry.action = Some(action.id.clone());
         entry.count = Some(count);
         entry.request_id = request_id;
-        entry.caller_arn = Some(self.caller_arn.clone());
+        entry.caller_arn = Some(self.options.caller_arn.clone());
         entry.evidence = evidence.cloned();
         Ok(blocking(|| self.recorder.audit(&entry))?)
     }

@@ -32,6 +32,22 @@ impl Account {
         Ok(Self { caller, buckets: aws.buckets().await? })
     }
 
+    /// The same, but refuses any other account before it asks for anything else.
+    ///
+    /// # Errors
+    /// Another account than the expected one; any of AWS's.
+    pub async fn look_for(aws: &Aws, expected: &AccountId) -> Result<Self, Failure> {
+        let caller = aws.caller().await?;
+        right_account(&caller, expected)?;
+        Ok(Self { caller, buckets: aws.buckets().await? })
+    }
+
+    /// The region of one of its buckets; empty for a name that it does not have.
+    pub fn region_of(&self, name: &BucketName) -> String {
+        let bucket = self.buckets.iter().find(|bucket| bucket.name == name.as_str());
+        bucket.map(|bucket| bucket.region.clone()).unwrap_or_default()
+    }
+
     /// Holds a manifest against the account. `state` tells which buckets were retired before;
     /// `None` where there is none yet.
     ///
@@ -88,6 +104,22 @@ impl Account {
         let close = self.buckets.iter().filter(|other| near(other) > 0.6);
         close.max_by(|a, b| near(a).total_cmp(&near(b))).map(|bucket| bucket.name.as_str())
     }
+}
+
+/// Refuses credentials of another account than the expected one.
+///
+/// # Errors
+/// That they are.
+pub fn right_account(caller: &Caller, expected: &AccountId) -> Result<(), Failure> {
+    if caller.account == *expected {
+        return Ok(());
+    }
+    let message = format!(
+        "this is for account {expected}, and these credentials are of account {} ({})",
+        caller.account, caller.arn
+    );
+    Err(Failure::new(Exit::Refused, "aws/other-account", message)
+        .help("use the right --profile; nothing was done"))
 }
 
 /// Whether the bucket was deleted as planned: the state remembers, or its archive is whole.

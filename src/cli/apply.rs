@@ -1,9 +1,24 @@
 //! `s3plan apply`: performs a reviewed plan and nothing else; run again, it goes on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::apply::stop::{self, Stopper};
+use crate::apply::{
+    self, BucketEnd, Doors, End, Options, Outcome, Patience, Recorder, Work, WorkError,
+};
+use crate::aws::Aws;
+use crate::event::{Fact, WaitingFor};
+use crate::manifest;
+use crate::model::{BucketName, Caller, EvidenceId};
+use crate::plan::Plan;
+use crate::report::{self, Screen};
+use crate::state::{self, AuditLog, Open, RunRow, State, StateError};
+
+use super::account::right_account;
 use super::exit::{Exit, Failure};
-use super::session::Session;
+use super::project::Project;
+use super::session::{Format, Session};
 
 /// Perform a plan, or go on with one that stopped
 ///
@@ -30,6 +45,297 @@ pub struct ApplyArgs {
     pub json: bool,
 }
 
-pub async fn run(_args: &ApplyArgs, _session: &Session) -> Result<Exit, Failure> {
-    Err(Failure::not_offered("`apply`"))
+pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
+    let (project, path, plan) = session.plan(args.plan.as_deref())?;
+    let plan = Arc::new(plan);
+    let approvals = approvals_of(args, &plan)?;
+    let targets = targets_of(args, &plan)?;
+    check_manifest(&plan, &project)?;
+
+    let aws = session.aws(plan.body.transfer.max_connections).await?;
+    let caller = aws.caller().await?;
+    check_place(&plan, &aws, &caller)?;
+
+    let state = open_state(&plan, &project, session)?;
+    state.bind(&plan.body.account)?;
+    check_newest(&plan, &state)?;
+    if is_finished(&plan, &state)? {
+        session.screen().out_line("Nothing to do: this plan is done.");
+        return Ok(Exit::Done);
+    }
+    let resumed = state.run(&plan.digest)?.is_some();
+    if !resumed && !args.yes {
+        confirm(&plan, session)?;
+    }
+    let run = state.begin_run(&RunRow {
+        run: plan.digest.clone(),
+        plan_path: project.named(&path),
+        manifest_digest: plan.body.manifest.digest.clone(),
+        started_at_ms: session.now().as_millisecond(),
+        superseded: false,
+        finished_at_ms: None,
+    })?;
+
+    let recorder = Arc::new(recorder(&plan, &project, &state, args, session)?);
+    let (stopper, stop) = stop::pair();
+    let watch = tokio::spawn(heed_signals(stopper, session.screen().clone()));
+    let options = Options {
+        patience: if args.no_wait { Patience::LeavesInstead } else { Patience::Waits },
+        targets,
+        project: project.folder().to_owned(),
+        home: session.home(),
+        approvals,
+        os_user: session.person(),
+        caller_arn: caller.arn.clone(),
+        folder: project.state_folder(),
+    };
+    let person = super::person::present(session);
+    let doors = Doors {
+        aws: &aws,
+        state: &state,
+        recorder: &recorder,
+        clock: session.clock(),
+        stop: &stop,
+        person: &person,
+    };
+    let works = Work::of_plan(&plan, &doors, &options)?;
+    recorder.record(Fact::RunStarted { run: run.run, caller_arn: caller.arn })?;
+    let outcome = apply::run(works).await?;
+    watch.abort();
+
+    write_status(&project, &state, false)?;
+    if is_finished(&plan, &state)? {
+        state.finish_run(&plan.digest, session.now().as_millisecond())?;
+    }
+    tell(&outcome, &project, &path, session);
+    Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
+}
+
+/// Takes `BUCKET@EVIDENCE` apart, and holds the bucket against the plan.
+fn approvals_of(args: &ApplyArgs, plan: &Plan) -> Result<Vec<(BucketName, EvidenceId)>, Failure> {
+    args.approve
+        .iter()
+        .map(|text| {
+            let (bucket, evidence) = super::approve::parse(text)?;
+            let evidence = evidence.ok_or_else(|| {
+                let message = format!("`--approve {text}` names no evidence");
+                Failure::usage("cli/bad-approval", message)
+                    .help("`s3plan status` shows the evidence of each open gate")
+            })?;
+            in_plan(plan, &bucket)?;
+            Ok((bucket, evidence))
+        })
+        .collect()
+}
+
+fn targets_of(args: &ApplyArgs, plan: &Plan) -> Result<Vec<BucketName>, Failure> {
+    args.target
+        .iter()
+        .map(|name| {
+            let bucket = BucketName::new(name.as_str());
+            in_plan(plan, &bucket)?;
+            Ok(bucket)
+        })
+        .collect()
+}
+
+fn in_plan(plan: &Plan, bucket: &BucketName) -> Result<(), Failure> {
+    if plan.bucket(bucket).is_some() {
+        return Ok(());
+    }
+    let message = format!("the plan has no bucket `{bucket}`");
+    Err(Failure::usage("cli/unknown-bucket", message))
+}
+
+/// Refuses a plan whose manifest was edited since.
+fn check_manifest(plan: &Plan, project: &Project) -> Result<(), Failure> {
+    let path = project.folder().join(&plan.body.manifest.path);
+    let stale = |what: String| {
+        Failure::new(Exit::Stale, "plan/stale-manifest", what)
+            .help(format!("run `s3plan plan {}` again", plan.body.manifest.path))
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        stale(format!(
+            "the plan was made from {}, which cannot be read here: {error}",
+            path.display()
+        ))
+    })?;
+    if manifest::digest(&text) != plan.body.manifest.digest {
+        return Err(stale(format!(
+            "{} is not the manifest that the plan was made from: it was changed since",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses another account, and another kind of endpoint, than the plan's.
+fn check_place(plan: &Plan, aws: &Aws, caller: &Caller) -> Result<(), Failure> {
+    right_account(caller, &plan.body.account)?;
+    if aws.endpoint() != plan.body.endpoint {
+        return Err(Failure::new(
+            Exit::Refused,
+            "aws/other-endpoint",
+            "the plan was made against another endpoint (one of the two is AWS, one is not)",
+        )
+        .help("plan again against this endpoint, or take --endpoint-url or its variable away"));
+    }
+    Ok(())
+}
+
+fn open_state(plan: &Plan, project: &Project, session: &Session) -> Result<State, Failure> {
+    let holder = session.holder("apply");
+    let deletes = plan.body.actions.iter().any(|action| action.kind.is_irreversible());
+    let how = match deletes {
+        // What is to authorise deletions is checked page by page.
+        true => Open::WriteChecked { holder: &holder },
+        false => Open::Write { holder: &holder },
+    };
+    session.state(project, how)
+}
+
+/// Refuses a plan that a newer one of the same manifest has replaced.
+fn check_newest(plan: &Plan, state: &State) -> Result<(), Failure> {
+    match state.newest_plan_of(&plan.body.manifest.path)? {
+        Some(newest) if newest.digest != plan.digest => Err(Failure::new(
+            Exit::Stale,
+            "plan/superseded",
+            format!("a newer plan of {} was made since", plan.body.manifest.path),
+        )
+        .help("apply that one, or plan again")),
+        Some(_) => Ok(()),
+        // A state that was lost, or another machine's: the plan file is what was reviewed.
+        None => Ok(state.plan_made(&super::plan::row(plan))?),
+    }
+}
+
+/// Whether every action of the plan is done already.
+fn is_finished(plan: &Plan, state: &State) -> Result<bool, StateError> {
+    let standings = state.standings(&plan.digest)?;
+    let done = |id| {
+        standings
+            .iter()
+            .any(|(known, event)| known == id && matches!(event.fact, Fact::Done { .. }))
+    };
+    Ok(plan.body.actions.iter().all(|action| done(&action.id)))
+}
+
+fn confirm(plan: &Plan, session: &Session) -> Result<(), Failure> {
+    report::plan(session.screen(), plan);
+    if !session.can_ask() {
+        let message = "apply asks before it starts, and there is no terminal to ask on";
+        return Err(Failure::usage("cli/no-terminal", message)
+            .help("after the review, apply with --yes; deletions still wait for their approval"));
+    }
+    let answer = session.ask("Perform this plan? Only `yes` is a yes:")?;
+    if answer == "yes" {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Failed, "cli/declined", "not applied: the answer was not `yes`")
+        .help("nothing was done"))
+}
+
+fn recorder(
+    plan: &Plan,
+    project: &Project,
+    state: &State,
+    args: &ApplyArgs,
+    session: &Session,
+) -> Result<Recorder, Failure> {
+    let reporter = session.reporter(Format::from_flag(args.json));
+    let folder = project.clone();
+    let status = Box::new(move |state: &State| write_status(&folder, state, true));
+    Ok(Recorder::new(
+        state.clone(),
+        plan.digest.clone(),
+        session.clock(),
+        AuditLog::open(&project.state_folder())?,
+        vec![reporter],
+        status,
+    ))
+}
+
+fn write_status(project: &Project, state: &State, running: bool) -> Result<(), StateError> {
+    let document = apply::status::document(state, running)?;
+    // Text and numbers only: there is nothing in it that JSON cannot hold.
+    let document = serde_json::to_value(&document).unwrap_or_default();
+    state::write_status(&project.state_folder(), &document)
+}
+
+/// Once: park. Twice: leave at once; what is recorded is durable either way.
+async fn heed_signals(stopper: Stopper, screen: Screen) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).ok();
+    let mut interrupt = listen(SignalKind::interrupt());
+    let mut terminate = listen(SignalKind::terminate());
+    let mut hangup = listen(SignalKind::hangup());
+    let mut next = async || {
+        let never = std::future::pending::<()>;
+        tokio::select! {
+            () = async { match &mut interrupt { Some(s) => { s.recv().await; } None => never().await } } => {}
+            () = async { match &mut terminate { Some(s) => { s.recv().await; } None => never().await } } => {}
+            () = async { match &mut hangup { Some(s) => { s.recv().await; } None => never().await } } => {}
+        }
+    };
+    next().await;
+    stopper.ask();
+    screen.err_line("Stopping: what is in flight is parked; once more leaves at once.");
+    next().await;
+    leave_at_once();
+}
+
+#[expect(clippy::exit, reason = "a person asked twice; the journal is durable up to its last fact")]
+fn leave_at_once() -> ! {
+    std::process::exit(Exit::Interrupted.code().into())
+}
+
+fn exit_of(end: &End) -> Exit {
+    match end {
+        End::Done { .. } => Exit::Done,
+        End::Waits { .. } => Exit::Waits,
+        End::Stale(_) => Exit::Stale,
+        End::Refused(_) => Exit::Refused,
+        End::Failed(_) => Exit::Failed,
+        End::Held(_) => Exit::Held,
+        End::Parked => Exit::Interrupted,
+    }
+}
+
+/// Says how each bucket ended and what to type next.
+fn tell(outcome: &Outcome, project: &Project, plan: &Path, session: &Session) {
+    let again = format!("s3plan apply {}", project.named(plan));
+    for BucketEnd { bucket, end } in &outcome.buckets {
+        let line = match end {
+            End::Done { .. } => format!("{bucket}: done"),
+            End::Waits { on: WaitingFor::Thaw, until } => {
+                let when = until.map(|until| report::until(until, session.now()));
+                let when = when.map(|when| format!(" ({when})")).unwrap_or_default();
+                format!("{bucket}: waits for Glacier{when}; then: {again}")
+            }
+            End::Waits { on: WaitingFor::Approval, .. } => {
+                format!("{bucket}: waits for an approval; `s3plan status` shows the evidence")
+            }
+            End::Waits { on: WaitingFor::Login, .. } => {
+                format!("{bucket}: the credentials ran out; log in again, then: {again}")
+            }
+            End::Stale(why) => {
+                format!("{bucket}: stale: {why}; it was left alone. Plan again, review, apply")
+            }
+            End::Refused(why) => format!("{bucket}: refused: {why}"),
+            End::Failed(why) => format!("{bucket}: failed: {why}; then: {again}"),
+            End::Held(why) => format!("{bucket}: {why}"),
+            End::Parked => format!("{bucket}: parked; to go on: {again}"),
+        };
+        let line = report::shown(&line);
+        match exit_of(end) {
+            Exit::Done => session.say(&line),
+            _ => session.screen().err_line(&line),
+        }
+    }
+}
+
+impl From<WorkError> for Failure {
+    fn from(error: WorkError) -> Self {
+        Self::new(Exit::Failed, "apply/no-work", error.to_string())
+    }
 }

@@ -2,8 +2,15 @@
 
 use std::path::PathBuf;
 
+use crate::model::{BucketName, Desired, DesiredBucket};
+use crate::observe::{self, ObserveError};
+use crate::plan::{self, Plan};
+use crate::report;
+use crate::state::{Open, PlanRow};
+
+use super::account::Account;
 use super::exit::{Exit, Failure};
-use super::session::Session;
+use super::session::{Format, Session};
 
 /// Compare the manifest with what is, show what would change, and save that for review
 ///
@@ -29,6 +36,134 @@ pub struct PlanArgs {
     pub json: bool,
 }
 
-pub async fn run(_args: &PlanArgs, _session: &Session) -> Result<Exit, Failure> {
-    Err(Failure::not_offered("`plan`"))
+pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
+    let wanted = session.manifest(&args.manifest)?;
+    let project = session.project_of(&args.manifest);
+    let aws = session.aws(None).await?;
+    let account = Account::look_for(&aws, &wanted.account).await?;
+    let state = session.state(&project, Open::Write { holder: &session.holder("plan") })?;
+    state.bind(&account.caller.account)?;
+    let resolved = account.resolve(&wanted, &project, Some(&state), session)?;
+    for warning in &resolved.warnings {
+        session.say(&format!("warning: {}", report::shown(warning)));
+    }
+    for bucket in &resolved.retired {
+        session.say(&format!("{bucket}: retired already, nothing to plan"));
+    }
+    account.knows(&args.target)?;
+    account.knows(&args.exclude)?;
+    let desired = narrowed(resolved.desired, &args.target, &args.exclude)?;
+    refuse_policies(&desired)?;
+
+    let regions: Vec<String> =
+        desired.buckets.iter().map(|bucket| account.region_of(&bucket.name)).collect();
+    let now = session.now();
+    let mut listed_before = 0;
+    let observed = observe::look(
+        &aws,
+        &state,
+        &desired,
+        &regions,
+        account.caller.clone(),
+        now.as_millisecond(),
+        &mut |progress| {
+            // One line for every hundred thousand: enough to see that it goes on.
+            if progress.listed / 100_000 > listed_before / 100_000 {
+                session.say(&format!("{}: {} listed", progress.bucket, progress.listed));
+            }
+            listed_before = progress.listed;
+        },
+    )
+    .await?;
+    let plan = plan::make(&desired, &observed, now.as_millisecond())
+        .map_err(|blockers| blocked(&blockers))?;
+
+    let path = match &args.out {
+        Some(out) => session.path(out),
+        None => project.plan_of(&args.manifest),
+    };
+    plan::file::save(&plan, &path)?;
+    state.plan_made(&row(&plan))?;
+    match Format::from_flag(args.json) {
+        Format::Json => report::plan_json(session.screen(), &plan),
+        Format::Words => report::plan(session.screen(), &plan),
+    }
+    let saved = project.named(&path);
+    session.say(&match plan.is_empty() {
+        true => format!("Saved as {saved}."),
+        false => format!(
+            "Saved as {saved}. Nothing has been changed. After the review: s3plan apply {saved}"
+        ),
+    });
+    Ok(match args.detailed_exitcode && !plan.is_empty() {
+        true => Exit::Changes,
+        false => Exit::Done,
+    })
+}
+
+/// What the state keeps of a plan.
+pub(super) fn row(plan: &Plan) -> PlanRow {
+    PlanRow {
+        digest: plan.digest.clone(),
+        manifest: plan.body.manifest.path.clone(),
+        // Text and numbers: there is nothing in a plan that JSON cannot hold.
+        outline: serde_json::to_value(&plan.body).unwrap_or_default(),
+    }
+}
+
+fn narrowed(desired: Desired, targets: &[String], excluded: &[String]) -> Result<Desired, Failure> {
+    let covers = |name: &String| desired.buckets.iter().any(|b| b.name.as_str() == name);
+    if let Some(name) = targets.iter().find(|name| !covers(name)) {
+        let message = format!("the manifest has no outcome for the bucket `{name}`");
+        return Err(Failure::usage("cli/not-covered", message));
+    }
+    let named = |names: &[String], bucket: &DesiredBucket| {
+        names.iter().any(|name| name == bucket.name.as_str())
+    };
+    let buckets = desired
+        .buckets
+        .into_iter()
+        .filter(|bucket| targets.is_empty() || named(targets, bucket))
+        .filter(|bucket| !named(excluded, bucket))
+        .collect();
+    Ok(Desired { buckets, ..desired })
+}
+
+/// A policy outcome must never be passed over in silence.
+fn refuse_policies(desired: &Desired) -> Result<(), Failure> {
+    let with_policy: Vec<&BucketName> = desired
+        .buckets
+        .iter()
+        .filter(|bucket| bucket.policy.is_some())
+        .map(|bucket| &bucket.name)
+        .collect();
+    let Some(first) = with_policy.first() else { return Ok(()) };
+    Err(Failure::new(
+        Exit::Refused,
+        "plan/policy-not-offered",
+        format!(
+            "the manifest wants a policy for {first} and {} more buckets, which this version \
+             cannot plan; nothing was planned",
+            with_policy.len() - 1
+        ),
+    )
+    .help("take `policy` out of the manifest, or set `policy = false` for these buckets"))
+}
+
+fn blocked(blockers: &[crate::diff::Blocker]) -> Failure {
+    let lines: Vec<String> =
+        blockers.iter().map(|blocker| format!("{}: {}", blocker.bucket, blocker.why)).collect();
+    let message = format!("this cannot be planned, and no plan was written:\n{}", lines.join("\n"));
+    Failure::new(Exit::Refused, "plan/blocked", message)
+}
+
+impl From<ObserveError> for Failure {
+    fn from(error: ObserveError) -> Self {
+        match error {
+            ObserveError::Aws(error) => error.into(),
+            ObserveError::State(error) => error.into(),
+            ObserveError::Archive(error) => error.into(),
+            ObserveError::Glob(error) => Self::usage("manifest/bad-glob", error.to_string()),
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::model::absolute;
+
 use super::exit::{Exit, Failure};
 
 /// How plan files end.
@@ -51,12 +53,15 @@ impl Project {
         self.folder.join(".s3plan")
     }
 
-    /// Where an archive is: `to` as a plan has it, `~` and relative paths resolved.
-    pub fn place(&self, to: &str, home: Option<&Path>) -> PathBuf {
-        match (to.strip_prefix("~/"), home) {
-            (Some(below), Some(home)) => home.join(below),
-            _ => self.folder.join(to),
-        }
+    /// Where an archive is: `to` as a plan has it, `~` and relative paths resolved; `None` where
+    /// `~` has no home folder.
+    pub fn place(&self, to: &str, home: Option<&Path>) -> Option<PathBuf> {
+        absolute(to, home, &self.folder)
+    }
+
+    /// A file as messages name it: relative to the project where it lies in it.
+    pub fn named(&self, path: &Path) -> String {
+        path.strip_prefix(&self.folder).unwrap_or(path).display().to_string()
     }
 
     /// Where a manifest's plan is saved by default: `plans/<manifest stem>.plan.toml`.

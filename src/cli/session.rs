@@ -11,7 +11,7 @@ use crate::event::Reporter;
 use crate::manifest::{self, Wanted};
 use crate::plan::Plan;
 use crate::report::{self, Audience, Screen, Volume};
-use crate::state::{Open, State};
+use crate::state::{Open, State, StateError};
 
 use super::Global;
 use super::exit::{Exit, Failure};
@@ -292,7 +292,15 @@ impl Session {
     /// # Errors
     /// As [`State::open`].
     pub fn state(&self, project: &Project, how: Open<'_>) -> Result<State, Failure> {
-        Ok(State::open(&project.state_folder(), self.state_file().as_deref(), how)?)
+        Ok(self.open_state(project, how)?)
+    }
+
+    /// The same, for commands that go on where another process holds it.
+    ///
+    /// # Errors
+    /// As [`State::open`].
+    pub fn open_state(&self, project: &Project, how: Open<'_>) -> Result<State, StateError> {
+        State::open(&project.state_folder(), self.state_file().as_deref(), how)
     }
 
     /// The state file named by `--state`, absolute; `None` leaves it to the project.

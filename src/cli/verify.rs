@@ -179,7 +179,7 @@ fn known_archives(
     // A state that is held or damaged is no reason not to read archives.
     if let Ok(state) = session.state(project, Open::Read) {
         for retired in state.buckets()?.into_iter().filter_map(|row| row.retired) {
-            known.insert(retired.bucket, place(&retired.archive));
+            known.extend(place(&retired.archive).map(|to| (retired.bucket, to)));
         }
         for plan in state.plans()? {
             if let Ok(body) = serde_json::from_value::<Body>(plan.outline) {
@@ -198,9 +198,10 @@ fn known_archives(
 
 fn archives_of(
     body: &Body,
-    place: impl Fn(&str) -> PathBuf,
+    place: impl Fn(&str) -> Option<PathBuf>,
 ) -> impl Iterator<Item = (BucketName, PathBuf)> {
     body.buckets.iter().filter_map(move |bucket| {
-        bucket.archive.as_ref().map(|archive| (bucket.name.clone(), place(&archive.to)))
+        let archive = bucket.archive.as_ref()?;
+        Some((bucket.name.clone(), place(&archive.to)?))
     })
 }

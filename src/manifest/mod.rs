@@ -196,7 +196,7 @@ fn lines_astray(text: &str, broken: &HashSet<usize>) -> HashSet<usize> {
 }
 
 /// SHA-256 in hex, the same for a file with `\r\n` as for one with `\n`.
-fn digest(text: &str) -> String {
+pub fn digest(text: &str) -> String {
     hex::encode(Sha256::digest(text.replace("\r\n", "\n")))
 }
 

@@ -26,18 +26,6 @@ pub(super) fn fill(template: &str, bucket: &str, account: &str, region: &str) ->
     filled + rest
 }
 
-/// A path as the system takes it; `None` where it begins with `~` and there is no home folder.
-///
-/// `..` stays: what it leads to depends on links that are not looked at here.
-pub(super) fn absolute(path: &str, home: Option<&Path>, project: &Path) -> Option<PathBuf> {
-    let path = match path.strip_prefix('~') {
-        Some(rest) => home?.join(rest.trim_start_matches('/')),
-        None => project.join(path),
-    };
-    // `components` drops `.` and doubled slashes.
-    Some(path.components().collect())
-}
-
 /// The path with each `..` taken back, for comparing.
 pub(super) fn without_dots(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();

@@ -8,14 +8,14 @@ use toml::Spanned;
 
 use super::Wanted;
 use super::error::{ManifestError, Span};
-use super::place::{absolute, fill, is_plain, relative, without_dots};
+use super::place::{fill, is_plain, relative, without_dots};
 use super::rejected::{Rejected, SHOWN, locate};
 use super::table::{ArchiveTable, BucketTable, Outcome, PolicyTable, Source};
 use super::words::{nearest, shown};
 use crate::model::{
     AccountId, AfterArchive, BucketName, Desired, DesiredArchive, DesiredBucket, DesiredPolicy,
     KeepDays, LockMode, ManifestRef, PolicySource, RestoreWish, Tier, UnconditionalDeletes,
-    Unprovable, Usd, VersionsWanted,
+    Unprovable, Usd, VersionsWanted, absolute,
 };
 
 /// What a restore may cost where the manifest does not say.

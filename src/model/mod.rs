@@ -14,6 +14,7 @@ pub mod name;
 pub mod object;
 pub mod observed;
 pub mod pace;
+pub mod place;
 pub mod proof;
 pub mod restore;
 pub mod selection;
@@ -35,6 +36,7 @@ pub use observed::{
     Count, Destination, Mfa, ObjectLock, Observed, ObservedBucket, SeenBucket, Stretch, Tally,
     UploadInProgress, Versioning,
 };
+pub use place::absolute;
 pub use proof::{Proof, ProofKind};
 pub use restore::{KeepDays, RestoreWish, Tier};
 pub use selection::Selection;

@@ -67,8 +67,8 @@ impl Batch {
         self.changes.is_empty()
     }
 
-    /// The object's bytes are on disk and proven. Takes back [`Mark::ReadBack`] unless `stored`
-    /// says when it was read back: it is another file now.
+    /// The object's bytes are on disk and proven. It is another file now: takes back
+    /// [`Mark::Sealed`], and [`Mark::ReadBack`] unless `stored` says when it was read back.
     pub fn store(&mut self, bucket: &BucketName, number: Number, stored: Stored) -> &mut Self {
         self.row(bucket, number, RowChange::Stored(Box::new(stored)))
     }
@@ -172,12 +172,18 @@ impl State {
         }
         let care = batch.care();
         self.write(care, |tx| {
-            let mut rows = Rows::open(tx)?;
+            let mut rows = None;
             let mut events = Vec::new();
             let mut facts = Vec::new();
             for change in batch.changes {
                 match change {
-                    Change::Row { bucket, number, to } => rows.change(&bucket, number, to)?,
+                    Change::Row { bucket, number, to } => {
+                        let rows = match &mut rows {
+                            Some(rows) => rows,
+                            None => rows.insert(Rows::open(tx)?),
+                        };
+                        rows.change(&bucket, number, to)?;
+                    }
                     Change::Fact { run, fact, at } => facts.push((run, fact, at)),
                     Change::Intent(intent) => {
                         let id = intent.id;
@@ -200,7 +206,7 @@ impl State {
                     }
                 }
             }
-            rows.save()?;
+            rows.map_or(Ok(()), Rows::save)?;
             if !facts.is_empty() {
                 journal::append_in(tx, facts, &mut events)?;
             }
@@ -271,6 +277,7 @@ impl<'t> Rows<'t> {
                 self.stored.put(&key, &pack::pack_stored(&stored, &name)?)?;
                 counts.stored.add(stored.size);
                 set(Mark::ReadBack, stored.readback.is_some(), counts)?;
+                set(Mark::Sealed, false, counts)?;
             }
             RowChange::NotStored => {
                 if let Some(size) = self.stored.look(&key, pack::peek_stored)? {
@@ -278,6 +285,7 @@ impl<'t> Rows<'t> {
                     self.stored.remove(&key)?;
                 }
                 set(Mark::ReadBack, false, counts)?;
+                set(Mark::Sealed, false, counts)?;
             }
             RowChange::ReadBack(how) => {
                 let mut stored =

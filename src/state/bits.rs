@@ -22,7 +22,7 @@ pub(super) enum Bit {
 }
 
 impl Bit {
-    /// In keys. Never change: rows are found by it. [`Mark`] has 1 to 4.
+    /// In keys. Never change: rows are found by it. [`Mark`] has those from 1 on.
     fn code(self) -> u8 {
         match self {
             Self::BesideFolder => 0,

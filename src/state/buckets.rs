@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::durable::{self, Keep};
 use super::error::StateError;
 use super::inventory::Inventory;
-use super::journal::Intent;
+use super::journal::{Intent, PLAN_PREFIX};
 use super::row::Counts;
 use super::rows::counts_in;
 use super::table::{
@@ -190,7 +190,7 @@ impl State {
                 let mut meta = table::write(tx, META)?;
                 meta.remove(b"current-run")?;
                 meta.remove(b"newest-plan")?;
-                Ok(())
+                meta.clear_prefix(PLAN_PREFIX)
             }
         })?;
         self.sweep()

@@ -11,12 +11,13 @@ use redb::WriteTransaction;
 use serde::{Deserialize, Serialize};
 
 use super::bits::{self, Bit, Bits, NumberSet};
+use super::cursor::RowCursor;
 use super::digest::InventoryDigest;
 use super::error::StateError;
 use super::journal::{Intent, Subject};
-use super::merge::{Merge, Pages};
+use super::merge::Merge;
 use super::pack;
-use super::row::{Counts, Mark, Marks, Stored, With};
+use super::row::{Counts, Mark, Marks, Stored, Tally, With};
 use super::rows;
 use super::table::{
     self, COUNTS, FAILURES, Fault, HEADERS, INTENTS, INVENTORIES, LOOSE, MARKS, META, OBJECTS,
@@ -58,8 +59,8 @@ impl State {
         self.sweep()?;
         let old = self.inventory(bucket)?;
         let mode = match &old {
-            Some(old) => Mode::Same {
-                old: Pages::new(self, old.clone(), With::Listing),
+            Some(_) => Mode::Same {
+                old: self.cursor(bucket, 0, With::Listing)?,
                 beside: NumberSet::default(),
             },
             None => Mode::Writing { merge: None },
@@ -104,7 +105,7 @@ pub struct InventoryWriter {
 enum Mode {
     /// So far every row is the old one's, number for number: nothing is written.
     Same {
-        old: Pages,
+        old: RowCursor,
         /// What the caller said in the meantime.
         beside: NumberSet,
     },
@@ -169,8 +170,8 @@ impl InventoryWriter {
     /// Makes the listing the bucket's inventory, in one step, and drops the old rows.
     ///
     /// Where the listing repeats the old one the old rows stay, with their progress. Either way
-    /// failures are forgotten, and so are sent and confirmed deletes: the listing has just shown
-    /// these objects to be there. Where numbers moved, intents that speak in numbers are closed, for the
+    /// failures are forgotten, and so is what was asked of S3: the listing has just shown these
+    /// objects to be there, and where their restores stand. Where numbers moved, intents that speak in numbers are closed, for the
     /// listing is the answer to them.
     ///
     /// # Errors
@@ -208,13 +209,16 @@ impl InventoryWriter {
 
     /// Leaves [`Mode::Same`]: writes the rows so far, which are the old inventory's first `rows`.
     fn part_from_old(&mut self, rows: u64) -> Result<(), StateError> {
-        let Some(old) = self.old.clone() else { return Ok(()) };
+        let Some(old) = &self.old else { return Ok(()) };
         let counts = self.state.read(|tx| rows::counts_in(tx, old.generation))?;
         let carries = Counts { failed: 0, ..counts } != Counts::default();
-        let merge =
-            carries.then(|| Merge::new(Pages::new(&self.state, old.clone(), With::RowsAndHeaders)));
+        let merge = if carries {
+            Some(Merge::new(self.state.cursor(&self.bucket, 0, With::RowsAndHeaders)?))
+        } else {
+            None
+        };
+        let mut same = self.state.cursor(&self.bucket, 0, With::Listing)?;
         let before = mem::replace(&mut self.mode, Mode::Writing { merge });
-        let mut same = Pages::new(&self.state, old, With::Listing);
         for _ in 0..rows {
             if let Some(row) = same.take()? {
                 self.write(row.object)?;
@@ -237,14 +241,10 @@ impl InventoryWriter {
         };
         let mut row = NewRow { object, stored: None, headers: None, marks: Marks::default() };
         if let Some(old) = old {
-            // The listing shows it: whatever was sent, it is not gone.
             row.marks = old.marks.carried_over();
             row.stored = old.stored;
             if old.object.last_modified_ms == row.object.last_modified_ms {
                 row.headers = old.headers;
-            } else {
-                // The same bytes written anew: nothing was asked of this copy yet.
-                row.marks = row.marks.without(Mark::RestoreAsked);
             }
         }
         self.rows.push(row);
@@ -337,16 +337,16 @@ fn keep_old(
     inventories.put_json(bucket.as_str().as_bytes(), inventory)?;
     table::write(tx, FAILURES)?.clear(&row_key(generation, 0), &row_key(generation + 1, 0))?;
     let mut marks = table::write(tx, MARKS)?;
-    bits::clear(&mut marks, generation, Bit::Mark(Mark::DeleteSent))?;
-    bits::clear(&mut marks, generation, Bit::Mark(Mark::Deleted))?;
     bits::clear(&mut marks, generation, Bit::BesideFolder)?;
     beside.save(&mut marks, generation, Bit::BesideFolder)?;
     let mut table = table::write(tx, COUNTS)?;
     let key = generation.to_be_bytes();
     let mut counts = table.json::<Counts>(&key)?.unwrap_or_default();
     counts.failed = 0;
-    *counts.of_mut(Mark::DeleteSent) = Default::default();
-    *counts.of_mut(Mark::Deleted) = Default::default();
+    for mark in Mark::ALL.into_iter().filter(|mark| !mark.is_carried_over()) {
+        bits::clear(&mut marks, generation, Bit::Mark(mark))?;
+        *counts.of_mut(mark) = Tally::default();
+    }
     table.put_json(&key, &counts)?;
     Ok(())
 }

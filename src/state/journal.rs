@@ -106,7 +106,7 @@ pub struct PlanRow {
 }
 
 /// Before the manifest's name in the key of a [`PlanRow`].
-const PLAN_PREFIX: &[u8] = b"plan\0";
+pub(super) const PLAN_PREFIX: &[u8] = b"plan\0";
 
 fn plan_key(manifest: &str) -> Vec<u8> {
     [PLAN_PREFIX, manifest.as_bytes()].concat()

@@ -4,63 +4,26 @@
 //! most [`LOOK_AHEAD`] old versions are held; a match beyond that is not found, which costs a new
 //! proof and nothing else.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 
-use super::State;
+use super::cursor::RowCursor;
 use super::error::StateError;
-use super::inventory::Inventory;
-use super::row::{Row, With};
-use super::rows;
-use crate::model::{Number, ObjectVersion};
+use super::row::Row;
+use crate::model::ObjectVersion;
 
-/// Rows read from the old inventory at a time.
-const PAGE: usize = 1_000;
 /// Old versions of one key that are held at most.
 const LOOK_AHEAD: usize = 10_000;
 
-/// Walks over an inventory in order, a page at a time.
-pub(super) struct Pages {
-    state: State,
-    inventory: Inventory,
-    with: With,
-    next: Number,
-    page: VecDeque<Row>,
-}
-
-impl Pages {
-    pub fn new(state: &State, inventory: Inventory, with: With) -> Self {
-        Self { state: state.clone(), inventory, with, next: 0, page: VecDeque::new() }
-    }
-
-    /// The next row without taking it; `None` at the end.
-    pub fn peek(&mut self) -> Result<Option<&Row>, StateError> {
-        if self.page.is_empty() && self.next < self.inventory.rows() {
-            let page = self
-                .state
-                .read(|tx| rows::page_in(tx, &self.inventory, self.next, PAGE, self.with))?;
-            self.next += page.len() as u64;
-            self.page = page.into();
-        }
-        Ok(self.page.front())
-    }
-
-    /// Takes the next row.
-    pub fn take(&mut self) -> Result<Option<Row>, StateError> {
-        self.peek()?;
-        Ok(self.page.pop_front())
-    }
-}
-
 /// The old inventory's side of the walk.
 pub(super) struct Merge {
-    old: Pages,
+    old: RowCursor,
     /// The key whose old versions are held.
     key: Option<String>,
     held: HashMap<Option<String>, Row>,
 }
 
 impl Merge {
-    pub fn new(old: Pages) -> Self {
+    pub fn new(old: RowCursor) -> Self {
         Self { old, key: None, held: HashMap::new() }
     }
 

@@ -22,6 +22,7 @@ mod audit;
 mod batch;
 mod bits;
 mod buckets;
+mod cursor;
 mod digest;
 mod durable;
 mod error;
@@ -49,6 +50,7 @@ pub use approval_box::{Taken, drop_in, take_all};
 pub use audit::{AuditEntry, AuditLog, AuditRead};
 pub use batch::Batch;
 pub use buckets::{BucketRow, KeptPolicy, Reset, Retired};
+pub use cursor::RowCursor;
 pub use digest::{InventoryDigest, ListingDigest};
 pub use error::StateError;
 pub use inventory::{Inventory, InventoryWriter};
@@ -110,7 +112,7 @@ impl State {
     /// Each variant of [`StateError`] but [`StateError::NotKept`] and
     /// [`StateError::Misordered`].
     pub fn open(folder: &Path, file: Option<&Path>, how: Open<'_>) -> Result<Self, StateError> {
-        let path = file.map_or_else(|| folder.join("state.redb"), Path::to_owned);
+        let path = path_of(folder, file);
         let Opened { db, lock } = open::open(&path, how)?;
         let state = Self {
             shared: Arc::new(Shared {
@@ -134,6 +136,20 @@ impl State {
             state.sweep()?;
         }
         Ok(state)
+    }
+
+    /// Gives a state that cannot be used another name, so that the next opening makes a new one:
+    /// how a rebuilding begins. Nothing of it is lost. Returns where it is now.
+    ///
+    /// # Errors
+    /// [`StateError::Held`], [`StateError::Missing`], and where the operating system refuses.
+    pub fn set_aside(
+        folder: &Path,
+        file: Option<&Path>,
+        holder: &str,
+        at_ms: i64,
+    ) -> Result<PathBuf, StateError> {
+        open::set_aside(&path_of(folder, file), holder, at_ms)
     }
 
     /// Where the file is.
@@ -226,6 +242,10 @@ impl Drop for Shared {
         let db = self.db.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
     }
+}
+
+fn path_of(folder: &Path, file: Option<&Path>) -> PathBuf {
+    file.map_or_else(|| folder.join("state.redb"), Path::to_owned)
 }
 
 /// Locks a mutex whose contents are valid at every instant, so that a panic elsewhere is no matter.

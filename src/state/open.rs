@@ -220,6 +220,19 @@ fn create(path: &Path) -> Result<(), StateError> {
     path.parent().map_or(Ok(()), durable::sync_folder_of)
 }
 
+/// Gives a state file another name, under its lock, so that a new one can be made.
+pub(super) fn set_aside(path: &Path, holder: &str, at_ms: i64) -> Result<PathBuf, StateError> {
+    if !path.try_exists().map_err(|error| StateError::io(path, error))? {
+        return Err(StateError::Missing { path: path.to_owned() });
+    }
+    let mut lock = take_lock(path, Share::Alone)?;
+    write_holder(&mut lock, holder).map_err(|error| StateError::io(&lock_path(path), error))?;
+    let aside = with_suffix(path, &format!(".aside-{at_ms}"));
+    fs::rename(path, &aside).map_err(|error| StateError::io(path, error))?;
+    durable::sync_folder_of(path)?;
+    Ok(aside)
+}
+
 /// Reads the schema, refuses a newer one, and brings an older one up to date.
 fn migrate(path: &Path, db: &Db) -> Result<(), StateError> {
     let found = schema_of(path, db)?;

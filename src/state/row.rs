@@ -83,6 +83,15 @@ impl Mark {
     /// Every mark.
     pub const ALL: [Self; 5] =
         [Self::RestoreAsked, Self::ReadBack, Self::DeleteSent, Self::Deleted, Self::Sealed];
+
+    /// Whether it still holds in a newer listing: what was asked of S3 is told by the listing
+    /// itself, what is on disk stays there.
+    pub(super) fn is_carried_over(self) -> bool {
+        match self {
+            Self::RestoreAsked | Self::DeleteSent | Self::Deleted => false,
+            Self::ReadBack | Self::Sealed => true,
+        }
+    }
 }
 
 /// A set of marks.
@@ -107,10 +116,9 @@ impl Marks {
         Self(self.0 & !(1 << mark as u8))
     }
 
-    /// What of it still holds in a newer listing: what was sent or asked for is told by the listing
-    /// itself, what is on disk stays there.
+    /// What of it still holds in a newer listing.
     pub(super) fn carried_over(self) -> Self {
-        self.without(Mark::RestoreAsked).without(Mark::DeleteSent).without(Mark::Deleted)
+        self.iter().filter(|mark| mark.is_carried_over()).fold(Self::default(), Self::with)
     }
 
     /// The marks in it.

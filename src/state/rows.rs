@@ -70,9 +70,10 @@ impl State {
                 let middle = low + (high - low) / 2;
                 let at = row_key(inventory.generation, middle);
                 let below = objects.look(&at, |body| Ok(pack::peek_object(body)?.0 < key))?;
-                match below.ok_or_else(|| missing(middle))? {
-                    true => low = middle + 1,
-                    false => high = middle,
+                if below.ok_or_else(|| missing(middle))? {
+                    low = middle + 1;
+                } else {
+                    high = middle;
                 }
             }
             let mut found = None;

@@ -28,19 +28,14 @@ pub(super) async fn run(work: &Work, shared: &Shared, action: &Action) -> Result
     let opened = Fact::GateOpened { bucket: work.name().clone(), evidence: evidence.id().clone() };
     blocking(|| work.recorder.record(opened))?;
 
+    if let Some(end) = take_in_options(work, action, &evidence)? {
+        return Ok(end);
+    }
     let consequences = consequences(work, &evidence);
     let shown = Shown { bucket: work.name(), evidence: &evidence, consequences: &consequences };
     match blocking(|| work.person.asks(shown)) {
         Answer::Yes { os_user } => {
-            let approval = Approval {
-                bucket: work.name().clone(),
-                evidence: evidence.id().clone(),
-                caller_arn: work.caller_arn.clone(),
-                os_user,
-                at_ms: work.clock.now().as_millisecond(),
-                run: Some(work.recorder.run().to_owned()),
-            };
-            keep(work, action, &approval)?;
+            keep(work, action, &approval(work, evidence.id(), &os_user))?;
             return Ok(done);
         }
         Answer::No => return Ok(End::Waits { on: WaitingFor::Approval, until: None }),
@@ -62,6 +57,38 @@ pub(super) async fn run(work: &Work, shared: &Shared, action: &Action) -> Result
             () = work.clock.sleep(PAUSE) => {}
             () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
         }
+    }
+}
+
+/// Takes in what the command line approves. Other evidence than what is proven is refused.
+fn take_in_options(
+    work: &Work,
+    action: &Action,
+    evidence: &Evidence,
+) -> Result<Option<End>, Trouble> {
+    let given = work.options.approvals.iter().filter(|(bucket, _)| bucket == work.name());
+    let given: Vec<&EvidenceId> = given.map(|(_, evidence)| evidence).collect();
+    if given.contains(&evidence.id()) {
+        keep(work, action, &approval(work, evidence.id(), &work.options.os_user))?;
+        return Ok(Some(End::Done { objects: evidence.objects(), bytes: evidence.bytes() }));
+    }
+    Ok(given.first().map(|other| {
+        End::Refused(format!(
+            "{other} was approved, but what is proven is {}; look at it with `s3plan status` and \
+             approve that",
+            evidence.id()
+        ))
+    }))
+}
+
+fn approval(work: &Work, evidence: &EvidenceId, os_user: &str) -> Approval {
+    Approval {
+        bucket: work.name().clone(),
+        evidence: evidence.clone(),
+        caller_arn: work.options.caller_arn.clone(),
+        os_user: os_user.to_owned(),
+        at_ms: work.clock.now().as_millisecond(),
+        run: Some(work.recorder.run().to_owned()),
     }
 }
 
@@ -138,7 +165,7 @@ fn consequences(work: &Work, evidence: &Evidence) -> Vec<String> {
 /// Takes in what `s3plan approve` left beside this running apply.
 fn take_in_approvals(work: &Work, action: &Action) -> Result<(), Trouble> {
     blocking(|| {
-        take_all::<Trouble>(&work.folder, |approvals| {
+        take_all::<Trouble>(&work.options.folder, |approvals| {
             for approval in approvals {
                 keep(work, action, approval)?;
             }

@@ -36,7 +36,7 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
         }
         work.tick(action, cursor.ready, bytes)?;
         let until = back_at(work, action);
-        if work.patience == Patience::LeavesInstead {
+        if work.options.patience == Patience::LeavesInstead {
             return Ok(End::Waits { on: WaitingFor::Thaw, until });
         }
         if !told {

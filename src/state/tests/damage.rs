@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::super::*;
-use super::{bucket, headers, list, object, open, readback, reopen, stored};
+use super::{bucket, headers, list, object, open, plan_row, readback, reopen, stored};
 
 /// Enough rows that the trees have branches.
 const ROWS: u64 = 600;
@@ -127,6 +127,18 @@ fn a_damaged_state_says_what_is_unharmed_and_what_to_do() {
 }
 
 #[test]
+fn a_damaged_state_is_set_aside_whole_and_a_new_one_begins() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("state.redb"), "no").expect("writes");
+    let aside = State::set_aside(folder.path(), None, "a test", 7).expect("sets aside");
+    assert_eq!(fs::read(aside).expect("reads"), b"no");
+    let state = open(folder.path());
+    assert_eq!(state.buckets().expect("reads"), []);
+    let held = State::set_aside(folder.path(), None, "another test", 8);
+    assert!(matches!(held, Err(StateError::Held { .. })));
+}
+
+#[test]
 fn a_row_whose_check_fails_closes_the_handle() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = open(folder.path());
@@ -149,4 +161,30 @@ fn a_row_whose_check_fails_closes_the_handle() {
     assert!(matches!(state.plan_made(&plan_row("p")), Err(StateError::Closed { .. })));
     drop(state);
     open(folder.path());
+}
+
+#[test]
+fn a_row_that_is_missing_is_damage_and_not_a_shorter_bucket() {
+    for missing in [0, 1, 2] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = open(folder.path());
+        let inventory = list(&state, &[object("a"), object("b"), object("c")]);
+        state
+            .write(Care::Usual, |tx| {
+                let key = table::row_key(inventory.generation, missing);
+                table::write(tx, table::OBJECTS)?.remove(&key)
+            })
+            .expect("writes");
+        let error = state.page(&bucket(), 0, 9, With::Listing).expect_err("a gap");
+        assert!(error.to_string().contains(&format!("row {missing} ")), "{error}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_to_be_one() {
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    let fault = table::Fault::from(redb::StorageError::Io(full));
+    let error = open::sort(Path::new("state.redb"), fault);
+    assert!(matches!(error, StateError::Full { .. }), "{error:?}");
+    assert!(error.to_string().contains("all that was recorded before is safe"), "{error}");
 }

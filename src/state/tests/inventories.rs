@@ -12,6 +12,7 @@ fn with_progress(state: &State) -> Inventory {
         .store(&bucket(), 1, stored("b", 10))
         .read_back(&bucket(), 1, readback())
         .headers(&bucket(), 1, headers("text/plain"))
+        .mark(&bucket(), 1, Mark::Sealed)
         .mark(&bucket(), 1, Mark::RestoreAsked)
         .mark(&bucket(), 1, Mark::DeleteSent)
         .mark(&bucket(), 1, Mark::Deleted)
@@ -53,7 +54,7 @@ fn progress_follows_an_object_whose_number_moved() {
     assert_eq!(row.number, 2);
     assert_eq!(row.stored, Some(Stored { readback: Some(readback()), ..stored("b", 10) }));
     assert_eq!(row.headers, Some(headers("text/plain")));
-    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::RestoreAsked, Mark::ReadBack]);
+    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::ReadBack, Mark::Sealed]);
     assert_eq!(row.failure, None, "a new listing is a new chance");
     assert_eq!(state.counts(&bucket()).expect("reads"), counted(&state));
     assert!(!has(&state, 1, Mark::ReadBack));
@@ -92,7 +93,7 @@ fn the_same_bytes_written_anew_keep_the_file_but_not_the_headers() {
     let row = row(&state, "b");
     assert!(row.stored.is_some());
     assert_eq!(row.headers, None);
-    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::ReadBack]);
+    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::ReadBack, Mark::Sealed]);
     assert_eq!(state.counts(&bucket()).expect("reads"), counted(&state));
 }
 
@@ -105,7 +106,7 @@ fn an_unchanged_listing_writes_no_rows_and_still_clears_what_it_answers() {
     assert_eq!(second, first);
     let row = row(&state, "b");
     assert!(row.stored.is_some() && row.headers.is_some());
-    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::RestoreAsked, Mark::ReadBack]);
+    assert_eq!(row.marks.iter().collect::<Vec<_>>(), [Mark::ReadBack, Mark::Sealed]);
     assert_eq!(row.failure, None);
     assert_eq!(state.counts(&bucket()).expect("reads"), counted(&state));
 }
@@ -134,6 +135,28 @@ fn a_shorter_listing_loses_its_tail_and_an_empty_one_everything() {
     assert_eq!(list(&state, &[]).rows(), 0);
     assert_eq!(state.page(&bucket(), 0, 9, With::Rows).expect("reads"), []);
     assert_eq!(list(&state, &[]).rows(), 0);
+}
+
+#[test]
+fn a_cursor_walks_over_all_rows_and_stops_when_they_are_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = open(folder.path());
+    assert_eq!(state.cursor(&bucket(), 0, With::Rows).expect("begins").take().expect("ends"), None);
+    let objects: Vec<_> = (0..2_500).map(|n| object(&format!("k{n:05}"))).collect();
+    list(&state, &objects);
+    let mut cursor = state.cursor(&bucket(), 1, With::Rows).expect("begins");
+    let mut numbers = 1..2_500;
+    while let Some(row) = cursor.take().expect("reads") {
+        assert_eq!(
+            (Some(row.number), &row.object),
+            (numbers.next(), &objects[row.number as usize])
+        );
+    }
+    assert_eq!(numbers.next(), None);
+    let mut cursor = state.cursor(&bucket(), 0, With::Rows).expect("begins");
+    list(&state, &objects[1..]);
+    assert!(matches!(cursor.take(), Err(StateError::NotKept { .. })));
+    state.inventory(&bucket()).expect("the handle is still good");
 }
 
 #[test]
@@ -258,7 +281,7 @@ fn a_file_stored_anew_must_be_read_back_anew() {
     let mut batch = Batch::new();
     batch.store(&bucket(), 1, stored("b", 7));
     state.commit(batch).expect("commits");
-    assert!(!has(&state, 1, Mark::ReadBack));
+    assert!(!has(&state, 1, Mark::ReadBack) && !has(&state, 1, Mark::Sealed));
     let counts = state.counts(&bucket()).expect("reads");
     assert_eq!(
         (counts.stored, counts.read_back),

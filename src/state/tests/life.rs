@@ -5,7 +5,7 @@ use std::fs;
 use jiff::Timestamp;
 
 use super::super::*;
-use super::{bucket, headers, list, object, open, readback, reopen, stored};
+use super::{bucket, headers, list, object, open, plan_row, readback, reopen, stored};
 use crate::event::Fact;
 use crate::model::{ActionId, ActionKind, EvidenceId};
 
@@ -262,8 +262,10 @@ fn a_reset_forgets_progress_and_keeps_what_people_may_need() {
     assert_eq!(state.inventory(&bucket()).expect("reads"), None);
     assert_eq!(state.approvals(&bucket()).expect("reads"), []);
     assert!(state.is_retired(&"old".into()).expect("reads"));
+    state.plan_made(&plan_row("plan-1")).expect("records");
     state.reset(&Reset::Everything).expect("forgets");
     assert_eq!(state.buckets().expect("reads"), []);
+    assert_eq!(state.plans().expect("reads"), []);
 
     let texts: Vec<_> =
         state.policies(&bucket()).expect("reads").into_iter().map(|kept| kept.text).collect();
@@ -319,4 +321,31 @@ fn an_approval_left_in_the_box_stays_until_it_is_kept() {
     assert_eq!((taken.approvals.len(), taken.unreadable.len()), (1, 1));
     let again = take_all(folder.path(), |_| Err(StateError::ReadOnly)).expect("nothing to keep");
     assert_eq!(again.approvals, []);
+}
+
+#[test]
+fn a_state_that_a_kill_left_behind_is_repaired_by_whoever_comes_next() {
+    for how in [Open::Read, Open::Write { holder: "b" }, Open::WriteChecked { holder: "c" }] {
+        let killed = tempfile::tempdir().expect("a folder");
+        let state = open(killed.path());
+        list(&state, &[object("a"), object("b")]);
+        let mut half = state.begin_inventory(&bucket()).expect("begins");
+        half.push(&object("c")).expect("pushes");
+        // As a kill leaves it: never closed, the lock gone with its holder.
+        let next = tempfile::tempdir().expect("a folder");
+        let copy = next.path().join("state.redb");
+        fs::copy(killed.path().join("state.redb"), copy).expect("copies");
+        let state = reopen(next.path(), how).expect("opens");
+        assert_eq!(state.page(&bucket(), 0, 9, With::Rows).expect("reads").len(), 2);
+    }
+}
+
+#[test]
+fn handles_and_writers_go_from_thread_to_thread() {
+    fn can<T: Send>() {}
+    fn can_be_shared<T: Send + Sync + Clone>() {}
+    can_be_shared::<State>();
+    can::<InventoryWriter>();
+    can::<Batch>();
+    can::<AuditLog>();
 }

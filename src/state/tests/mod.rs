@@ -59,6 +59,14 @@ pub(super) fn readback() -> Readback {
     Readback { kind: ReadbackKind::Medium, at_ms: 1_700_000_000_000 }
 }
 
+pub(super) fn plan_row(digest: &str) -> super::PlanRow {
+    super::PlanRow {
+        digest: digest.to_owned(),
+        manifest: "manifest.toml".to_owned(),
+        outline: serde_json::json!({ "buckets": 1 }),
+    }
+}
+
 pub(super) fn headers(kind: &str) -> ObjectHeaders {
     ObjectHeaders { content_type: Some(kind.to_owned()), ..ObjectHeaders::default() }
 }

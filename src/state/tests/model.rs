@@ -103,11 +103,13 @@ fn listed(old: &[Row], objects: &[ObjectVersion]) -> Vec<Row> {
                 .filter(|old| (&old.object.etag, old.object.size) == (&object.etag, object.size));
             if let Some(old) = same {
                 row.stored = old.stored.clone();
-                row.marks = old.marks.carried_over();
+                for mark in [Mark::ReadBack, Mark::Sealed] {
+                    if old.marks.has(mark) {
+                        row.marks = row.marks.with(mark);
+                    }
+                }
                 if old.object.last_modified_ms == object.last_modified_ms {
                     row.headers = old.headers.clone();
-                } else {
-                    row.marks = row.marks.without(Mark::RestoreAsked);
                 }
             }
             row
@@ -122,12 +124,12 @@ fn done(row: &mut Row, what: What, batch: &mut Batch) {
             let stored = stored(&row.object.key, row.object.size);
             batch.store(&bucket, number, stored.clone());
             row.stored = Some(stored);
-            row.marks = row.marks.without(Mark::ReadBack);
+            row.marks = row.marks.without(Mark::ReadBack).without(Mark::Sealed);
         }
         What::Unstore => {
             batch.unstore(&bucket, number);
             row.stored = None;
-            row.marks = row.marks.without(Mark::ReadBack);
+            row.marks = row.marks.without(Mark::ReadBack).without(Mark::Sealed);
         }
         What::ReadBack => {
             if let Some(stored) = &mut row.stored {

@@ -90,6 +90,11 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The entries of a header that is a list. The SDKs send a line for each entry.
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        list_of(&self.headers, name)
+    }
+
     /// A query parameter's value.
     pub fn query(&self, name: &str) -> Option<&str> {
         self.target.query(name)
@@ -158,6 +163,11 @@ impl Call {
     }
 }
 
+fn list_of<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(str::trim).collect()
+}
+
 /// Splits and decodes a query string; `+` is a space.
 pub fn decode_query(query: &str) -> Vec<(String, String)> {
     let decode =
@@ -202,6 +212,14 @@ pub fn unquoted(etag: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_may_come_in_lines_or_between_commas() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-list", HeaderValue::from_static("a, b"));
+        headers.append("x-list", HeaderValue::from_static("c"));
+        assert_eq!(list_of(&headers, "x-list"), ["a", "b", "c"]);
+    }
 
     #[test]
     fn a_key_keeps_its_odd_characters() {

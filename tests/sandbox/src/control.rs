@@ -25,8 +25,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::call::Answer;
-use crate::fault::{Rule, Step};
+use crate::fault::Rule;
 use crate::shared::Shared;
+use crate::step::Step;
 use crate::{snapshot, step};
 
 /// Where the control endpoint lives. No bucket can have this name.

@@ -16,13 +16,14 @@ use serde::Deserialize;
 
 use crate::call::Target;
 use crate::content::mix;
-use crate::world::Versioning;
+use crate::step::Step;
 
 /// One rule: when, and what then.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// The operations, as a glob over names: `GetObject`, `List*`, `*`.
+    /// The operations, as a glob over names: `GetObject`, `List*`, `*`. One entry of DeleteObjects
+    /// is met as `DeleteEntry`; there only an answer counts.
     #[serde(default = "anything")]
     pub on: String,
     /// The buckets, as a glob; `None` for all, and for calls without one.
@@ -111,126 +112,32 @@ pub enum Effect {
         /// What to put there.
         with: String,
     },
+    /// Sets the text of every element of that name in the answer's document, or takes the element
+    /// out. `{query:NAME}` in the text stands for a parameter of the request.
+    Element {
+        /// The element's name.
+        name: String,
+        /// Its text; `None` takes it out.
+        #[serde(default)]
+        text: Option<String>,
+    },
+    /// Does the work as if the request had this header, or as if it had it not: another `range`.
+    Ask {
+        /// Its name.
+        name: String,
+        /// Its value; `None` for none.
+        #[serde(default)]
+        value: Option<String>,
+    },
+    /// Sends the body at so many bytes a second of real time.
+    Trickle {
+        /// Bytes a second.
+        rate: u64,
+    },
     /// Moves the world before the work is done.
     Script(Vec<Step>),
     /// Moves the world after the work is done and before the answer leaves.
     ScriptAfter(Vec<Step>),
-}
-
-/// One move of the world.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Step {
-    /// Writes an object, over what is there.
-    Put {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-        /// The text.
-        #[serde(default)]
-        body: String,
-    },
-    /// Deletes an object, or one version of it.
-    Delete {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-        /// The version; `None` as a DELETE without one.
-        #[serde(default)]
-        version: Option<String>,
-    },
-    /// Ends a restore now: the copy is there, for a week.
-    Restore {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-    },
-    /// Takes a restored copy away.
-    Lapse {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-    },
-    /// Changes the storage class, as a lifecycle rule does.
-    Class {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-        /// The new class.
-        class: String,
-    },
-    /// Switches a legal hold on an object.
-    LegalHold {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-        /// On or off.
-        on: bool,
-    },
-    /// Puts a bucket's policy, or takes it away.
-    Policy {
-        /// The bucket.
-        bucket: String,
-        /// The text.
-        #[serde(default)]
-        text: Option<String>,
-    },
-    /// Refuses actions to a user from now on.
-    Deny {
-        /// The bucket.
-        bucket: String,
-        /// The user, or `*`.
-        user: String,
-        /// The IAM actions.
-        actions: Vec<String>,
-    },
-    /// Empties the bucket's table of refusals.
-    Allow {
-        /// The bucket.
-        bucket: String,
-    },
-    /// Switches versioning.
-    Versioning {
-        /// The bucket.
-        bucket: String,
-        /// The new state.
-        state: Versioning,
-    },
-    /// Gives the bucket to another account.
-    Owner {
-        /// The bucket.
-        bucket: String,
-        /// The account.
-        account: String,
-    },
-    /// Begins a multipart upload.
-    Upload {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-    },
-    /// Takes a bucket away with all that is in it.
-    DropBucket {
-        /// The bucket.
-        bucket: String,
-    },
-    /// Turns the clock forward.
-    Advance {
-        /// Seconds.
-        seconds: u64,
-    },
-    /// Lets a user's credentials expire.
-    Expire {
-        /// The user.
-        user: String,
-    },
 }
 
 impl Rule {

@@ -5,161 +5,7 @@
 
 use http::Method;
 
-/// One of a bucket's configuration documents, kept as XML text.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Config {
-    /// The query parameter, which is also its name in `world.toml`.
-    pub query: &'static str,
-    /// Operation names for GET, PUT and DELETE.
-    pub names: [&'static str; 3],
-    /// IAM actions for reading and for writing.
-    pub actions: [&'static str; 2],
-    /// What a GET answers while nothing is configured.
-    pub unset: Unset,
-}
-
-/// The answer to the GET of a configuration that nobody has made.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Unset {
-    /// 404 with this code and message.
-    Error(&'static str, &'static str),
-    /// This document.
-    Document(&'static str),
-    /// Something that depends on the account: the ACL.
-    OwnersAcl,
-}
-
-macro_rules! config {
-    ($query:literal, $noun:literal, [$get:literal, $put:literal], $unset:expr) => {
-        Config {
-            query: $query,
-            names: [concat!("Get", $noun), concat!("Put", $noun), concat!("Delete", $noun)],
-            actions: [concat!("s3:", $get), concat!("s3:", $put)],
-            unset: $unset,
-        }
-    };
-}
-
-/// Every configuration document that a bucket can have.
-pub static CONFIGS: [Config; 15] = [
-    config!(
-        "lifecycle",
-        "BucketLifecycleConfiguration",
-        ["GetLifecycleConfiguration", "PutLifecycleConfiguration"],
-        Unset::Error("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
-    ),
-    config!(
-        "cors",
-        "BucketCors",
-        ["GetBucketCORS", "PutBucketCORS"],
-        Unset::Error("NoSuchCORSConfiguration", "The CORS configuration does not exist")
-    ),
-    config!(
-        "website",
-        "BucketWebsite",
-        ["GetBucketWebsite", "PutBucketWebsite"],
-        Unset::Error(
-            "NoSuchWebsiteConfiguration",
-            "The specified bucket does not have a website configuration"
-        )
-    ),
-    config!(
-        "tagging",
-        "BucketTagging",
-        ["GetBucketTagging", "PutBucketTagging"],
-        Unset::Error("NoSuchTagSet", "The TagSet does not exist")
-    ),
-    config!(
-        "encryption",
-        "BucketEncryption",
-        ["GetEncryptionConfiguration", "PutEncryptionConfiguration"],
-        Unset::Document(
-            "<ServerSideEncryptionConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
-             <Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm>\
-             </ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>\
-             </ServerSideEncryptionConfiguration>"
-        )
-    ),
-    config!("acl", "BucketAcl", ["GetBucketAcl", "PutBucketAcl"], Unset::OwnersAcl),
-    config!(
-        "replication",
-        "BucketReplication",
-        ["GetReplicationConfiguration", "PutReplicationConfiguration"],
-        Unset::Error(
-            "ReplicationConfigurationNotFoundError",
-            "The replication configuration was not found"
-        )
-    ),
-    config!(
-        "logging",
-        "BucketLogging",
-        ["GetBucketLogging", "PutBucketLogging"],
-        Unset::Document("<BucketLoggingStatus xmlns=\"http://doc.s3.amazonaws.com/2006-03-01\"/>")
-    ),
-    config!(
-        "notification",
-        "BucketNotificationConfiguration",
-        ["GetBucketNotification", "PutBucketNotification"],
-        Unset::Document(
-            "<NotificationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"
-        )
-    ),
-    config!(
-        "requestPayment",
-        "BucketRequestPayment",
-        ["GetBucketRequestPayment", "PutBucketRequestPayment"],
-        Unset::Document(
-            "<RequestPaymentConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
-             <Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
-        )
-    ),
-    config!(
-        "publicAccessBlock",
-        "PublicAccessBlock",
-        ["GetBucketPublicAccessBlock", "PutBucketPublicAccessBlock"],
-        Unset::Error(
-            "NoSuchPublicAccessBlockConfiguration",
-            "The public access block configuration was not found"
-        )
-    ),
-    config!(
-        "ownershipControls",
-        "BucketOwnershipControls",
-        ["GetBucketOwnershipControls", "PutBucketOwnershipControls"],
-        Unset::Error(
-            "OwnershipControlsNotFoundError",
-            "The bucket ownership controls were not found"
-        )
-    ),
-    config!(
-        "intelligent-tiering",
-        "BucketIntelligentTieringConfiguration",
-        ["GetIntelligentTieringConfiguration", "PutIntelligentTieringConfiguration"],
-        Unset::Document(
-            "<ListBucketIntelligentTieringConfigurationsOutput \
-             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>false</IsTruncated>\
-             </ListBucketIntelligentTieringConfigurationsOutput>"
-        )
-    ),
-    config!(
-        "accelerate",
-        "BucketAccelerateConfiguration",
-        ["GetAccelerateConfiguration", "PutAccelerateConfiguration"],
-        Unset::Document(
-            "<AccelerateConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"
-        )
-    ),
-    config!(
-        "inventory",
-        "BucketInventoryConfiguration",
-        ["GetInventoryConfiguration", "PutInventoryConfiguration"],
-        Unset::Document(
-            "<ListInventoryConfigurationsResult \
-             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>false</IsTruncated>\
-             </ListInventoryConfigurationsResult>"
-        )
-    ),
-];
+use crate::config_table::{CONFIGS, Config};
 
 /// An operation of S3, named as in the S3 API Reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +38,8 @@ pub enum Op {
     PutObjectTagging,
     DeleteObjectTagging,
     GetObjectAcl,
+    ListObjectAnnotations,
+    GetObjectAnnotation,
     GetObjectLegalHold,
     PutObjectLegalHold,
     GetObjectRetention,
@@ -257,6 +105,8 @@ impl Op {
             (Self::PutObjectTagging, _) => "s3:PutObjectTagging",
             (Self::DeleteObjectTagging, _) => "s3:DeleteObjectTagging",
             (Self::GetObjectAcl, _) => "s3:GetObjectAcl",
+            (Self::ListObjectAnnotations, _) => "s3:ListObjectAnnotations",
+            (Self::GetObjectAnnotation, _) => "s3:GetObjectAnnotation",
             (Self::GetObjectLegalHold, _) => "s3:GetObjectLegalHold",
             (Self::PutObjectLegalHold, _) => "s3:PutObjectLegalHold",
             (Self::GetObjectRetention, _) => "s3:GetObjectRetention",
@@ -288,7 +138,8 @@ impl Op {
         let has = |name: &str| query.iter().any(|(known, _)| known == name);
         let is = |name: &str, value: &str| query.iter().any(|(n, v)| n == name && v == value);
         let stranger = query.iter().any(|(name, _)| is_unknown_subresource(name));
-        if stranger {
+        let is_annotation_read = method == Method::GET && has_key;
+        if stranger || (has("annotation") && !is_annotation_read) {
             return None;
         }
         let config = CONFIGS.iter().find(|config| !has_key && has(config.query));
@@ -311,6 +162,8 @@ impl Op {
             ("GET", true, true) => Some(match () {
                 () if has("attributes") => Self::GetObjectAttributes,
                 () if has("acl") => Self::GetObjectAcl,
+                () if has("annotation") && has("annotationName") => Self::GetObjectAnnotation,
+                () if has("annotation") => Self::ListObjectAnnotations,
                 () if has("legal-hold") => Self::GetObjectLegalHold,
                 () if has("retention") => Self::GetObjectRetention,
                 () if has("tagging") => Self::GetObjectTagging,
@@ -358,7 +211,7 @@ impl Op {
 
 /// Subresources that S3 has and this account has not; everything else in a query is a parameter.
 fn is_unknown_subresource(name: &str) -> bool {
-    const STRANGERS: [&str; 14] = [
+    const STRANGERS: [&str; 12] = [
         "analytics",
         "metrics",
         "session",
@@ -369,8 +222,6 @@ fn is_unknown_subresource(name: &str) -> bool {
         "abac",
         "torrent",
         "select",
-        "annotation",
-        "annotations",
         "encryption-context",
         "renameObject",
     ];
@@ -400,7 +251,8 @@ mod tests {
 
     #[test]
     fn an_unknown_subresource_is_never_taken_for_the_object_itself() {
-        assert_eq!(of("GET", (true, true), &["annotations"]), None);
+        assert_eq!(of("PUT", (true, true), &["annotation"]), None);
+        assert_eq!(of("GET", (true, true), &["torrent"]), None);
         assert_eq!(of("PUT", (true, false), &["analytics", "id=x"]), None);
     }
 

@@ -26,6 +26,9 @@ pub struct Serving {
     pub offset: u64,
 }
 
+/// A slow body comes in so many drops a second.
+const TRICKLES: u64 = 10;
+
 /// How the body ends before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
@@ -47,6 +50,8 @@ pub struct Outgoing {
     flips: Vec<u64>,
     rest: Bytes,
     closing: Option<StdPin<Box<Sleep>>>,
+    rate: Option<u64>,
+    resting: Option<StdPin<Box<Sleep>>>,
 }
 
 impl Outgoing {
@@ -68,11 +73,26 @@ impl Outgoing {
             _ => None,
         });
         let flips = flips.collect();
+        let rate = effects.iter().find_map(|effect| match effect {
+            Effect::Trickle { rate } => Some((*rate).max(1)),
+            _ => None,
+        });
         if let Some(serving) = &serving {
             shared.witness.sent(&serving.pin, serving.total, serving.offset, serving.offset);
         }
         let rest = Bytes::new();
-        Self { inner, shared, serving, sent: 0, end, flips, rest, closing: None }
+        Self {
+            inner,
+            shared,
+            serving,
+            sent: 0,
+            end,
+            flips,
+            rest,
+            closing: None,
+            rate,
+            resting: None,
+        }
     }
 
     /// Sends a chunk: counts it, and flips what is to be flipped.
@@ -123,6 +143,10 @@ impl http_body::Body for Outgoing {
                 }
             };
         }
+        if let Some(resting) = &mut self.resting {
+            ready!(resting.as_mut().poll(context));
+            self.resting = None;
+        }
         let mut chunk = std::mem::take(&mut self.rest);
         if chunk.is_empty() {
             chunk = match ready!(StdPin::new(&mut self.inner).poll_frame(context)) {
@@ -136,6 +160,19 @@ impl http_body::Body for Outgoing {
             if chunk.len() > room {
                 self.rest = chunk.split_off(room);
             }
+        }
+        if let Some(rate) = self.rate {
+            let take = usize::try_from(rate.div_ceil(TRICKLES)).unwrap_or(usize::MAX);
+            if chunk.len() > take {
+                let later = chunk.split_off(take);
+                self.rest = if self.rest.is_empty() {
+                    later
+                } else {
+                    [later, std::mem::take(&mut self.rest)].concat().into()
+                };
+            }
+            let pause = Duration::from_secs_f64(chunk.len() as f64 / rate as f64);
+            self.resting = Some(Box::pin(tokio::time::sleep(pause)));
         }
         Poll::Ready(Some(Ok(self.send(chunk))))
     }

@@ -8,9 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::fault::{Rule, Step};
+use crate::fault::Rule;
 use crate::shared::Shared;
 use crate::snapshot::{self, Snapshot};
+use crate::step::Step;
 use crate::witness::Witness;
 use crate::world::World;
 use crate::{server, step};

@@ -20,10 +20,12 @@ use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::bend::bend;
 use crate::call::{Answer, Call, Target, set_header};
 use crate::fault::Effect;
 use crate::outgoing::{Outgoing, Serving};
 use crate::refusal::Refusal;
+use crate::scope::Scope;
 use crate::shared::Shared;
 use crate::sts_iam::{self, Form, Service};
 use crate::witness::Seen;
@@ -130,42 +132,8 @@ async fn answer(
     if is_dropped {
         return Err(Dropped);
     }
-    let answer = bend(answer, &effects).await;
+    let answer = bend(answer, &target, &effects).await;
     Ok(answer.map(|body| Outgoing::new(body, Arc::clone(shared), serving, &effects)))
-}
-
-/// Changes head and body of an answer as the rules say; cuts and flips come later.
-async fn bend(mut answer: Answer, effects: &[Effect]) -> Answer {
-    for effect in effects {
-        match effect {
-            Effect::WrongEtag(etag) => set_header(&mut answer, "etag", &format!("\"{etag}\"")),
-            Effect::Header { name, value } => set_header(&mut answer, name, value),
-            Effect::NoHeader(name) => {
-                answer.headers_mut().remove(name.as_str());
-            }
-            Effect::Replace { find, with } => {
-                let body = std::mem::take(answer.body_mut());
-                let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-                let text = String::from_utf8_lossy(&bytes).replace(find, with);
-                answer.headers_mut().remove(http::header::CONTENT_LENGTH);
-                *answer.body_mut() = Body::from(text);
-            }
-            Effect::ShortBody { length } => {
-                set_header(&mut answer, "content-length", &length.to_string());
-            }
-            Effect::CutBody { .. } | Effect::Stall { .. } => {
-                // The length of the whole must stand in the head, though less will come.
-                let whole = http_body::Body::size_hint(answer.body()).exact();
-                if let (Some(whole), false) =
-                    (whole, answer.headers().contains_key(http::header::CONTENT_LENGTH))
-                {
-                    set_header(&mut answer, "content-length", &whole.to_string());
-                }
-            }
-            _ => {}
-        }
-    }
-    answer
 }
 
 /// What the rules do before an operation. `Err` when they answer in its stead.
@@ -185,6 +153,14 @@ async fn strike(shared: &Shared, effects: &[Effect]) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+fn ask(headers: &mut HeaderMap, name: &str, value: Option<&str>) {
+    let Ok(name) = http::HeaderName::from_bytes(name.as_bytes()) else { return };
+    headers.remove(&name);
+    if let Some(value) = value.and_then(|value| http::HeaderValue::from_str(value).ok()) {
+        headers.insert(name, value);
+    }
 }
 
 fn after(shared: &Shared, effects: &[Effect]) {
@@ -228,46 +204,6 @@ async fn identity(
         outcome.unwrap_or_else(|refusal| sts_iam::refuse(service, &refusal, request_id));
     answer.extensions_mut().insert(Struck(effects));
     answer
-}
-
-/// The part of a signature that names who, where and which service.
-#[derive(Debug, Default)]
-struct Scope {
-    access_key: Option<String>,
-    service: Option<String>,
-}
-
-impl Scope {
-    fn of(headers: &HeaderMap, query: Option<&str>) -> Self {
-        let header = headers.get("authorization").and_then(|value| value.to_str().ok());
-        let from_header = header.and_then(|header| {
-            let credential = header.split("Credential=").nth(1)?;
-            Some(credential.split([',', ' ']).next()?.to_owned())
-        });
-        let credential = from_header.or_else(|| {
-            let pairs = crate::call::decode_query(query?);
-            pairs.into_iter().find(|(name, _)| name == "X-Amz-Credential").map(|(_, value)| value)
-        });
-        let Some(credential) = credential else { return Self::default() };
-        // From the right: an access key may hold a slash, the rest may not.
-        let mut fields = credential.rsplitn(5, '/');
-        let (_, service) = (fields.next(), fields.next());
-        let access_key = fields.nth(2);
-        Self { access_key: access_key.map(str::to_owned), service: service.map(str::to_owned) }
-    }
-
-    fn service(&self) -> Option<Service> {
-        match self.service.as_deref() {
-            Some("sts") => Some(Service::Sts),
-            Some("iam") => Some(Service::Iam),
-            _ => None,
-        }
-    }
-
-    fn user(&self, shared: &Shared) -> Option<String> {
-        let account = shared.account();
-        account.by_access_key(self.access_key.as_deref()?).map(|user| user.name.to_string())
-    }
 }
 
 fn next_request_id() -> String {
@@ -351,6 +287,11 @@ async fn perform(shared: &Shared, mut request: S3Request<Body>) -> Answer {
         target,
     };
     let effects = shared.faults.strike(&call.target.op_name(), &call.target, &call.user);
+    for effect in &effects {
+        if let Effect::Ask { name, value } = effect {
+            ask(&mut call.headers, name, value.as_deref());
+        }
+    }
     let outcome = match strike(shared, &effects).await.and_then(|()| gate::check(shared, &call)) {
         Err(refusal) => Err(refusal),
         Ok(()) => match call.target.op {

@@ -5,14 +5,135 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 use crate::account::{Restore, Stored, Tier, Traits, Upload, Version, version_id};
 use crate::clock::{days_after, midnight_after};
 use crate::content::{Content, mix, seed_of};
 use crate::digest::ChecksumKind;
-use crate::fault::Step;
 use crate::shared::Shared;
-use crate::world::Deny;
+use crate::world::{Deny, Versioning};
+
+/// One move of the world.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Step {
+    /// Writes an object, over what is there.
+    Put {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The text.
+        #[serde(default)]
+        body: String,
+    },
+    /// Deletes an object, or one version of it.
+    Delete {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The version; `None` as a DELETE without one.
+        #[serde(default)]
+        version: Option<String>,
+    },
+    /// Ends a restore now: the copy is there, for a week.
+    Restore {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+    },
+    /// Takes a restored copy away.
+    Lapse {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+    },
+    /// Changes the storage class, as a lifecycle rule does.
+    Class {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The new class.
+        class: String,
+    },
+    /// Switches a legal hold on an object.
+    LegalHold {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// On or off.
+        on: bool,
+    },
+    /// Puts a bucket's policy, or takes it away.
+    Policy {
+        /// The bucket.
+        bucket: String,
+        /// The text.
+        #[serde(default)]
+        text: Option<String>,
+    },
+    /// Refuses actions to a user from now on.
+    Deny {
+        /// The bucket.
+        bucket: String,
+        /// The user, or `*`.
+        user: String,
+        /// The IAM actions.
+        actions: Vec<String>,
+    },
+    /// Empties the bucket's table of refusals.
+    Allow {
+        /// The bucket.
+        bucket: String,
+    },
+    /// Switches versioning.
+    Versioning {
+        /// The bucket.
+        bucket: String,
+        /// The new state.
+        state: Versioning,
+    },
+    /// Gives the bucket to another account.
+    Owner {
+        /// The bucket.
+        bucket: String,
+        /// The account.
+        account: String,
+    },
+    /// Begins a multipart upload.
+    Upload {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+    },
+    /// Takes a bucket away with all that is in it.
+    DropBucket {
+        /// The bucket.
+        bucket: String,
+    },
+    /// Turns the clock forward.
+    Advance {
+        /// Seconds.
+        seconds: u64,
+    },
+    /// Lets a user's credentials expire.
+    Expire {
+        /// The user.
+        user: String,
+    },
+    /// Makes a user's credentials good again.
+    Renew {
+        /// The user.
+        user: String,
+    },
+}
 
 /// Does one move. What it is about and is not there is left alone.
 pub fn take(shared: &Shared, step: &Step) {
@@ -30,10 +151,10 @@ pub fn take(shared: &Shared, step: &Step) {
         Step::DropBucket { bucket } => {
             account.buckets.remove(bucket);
         }
-        Step::Expire { user } => {
-            account.users.iter_mut().filter(|known| *known.name == **user).for_each(|known| {
-                known.expired = true;
-            });
+        Step::Expire { user } | Step::Renew { user } => {
+            for known in account.users.iter_mut().filter(|known| *known.name == **user) {
+                known.expired = matches!(step, Step::Expire { .. });
+            }
         }
         Step::Delete { bucket, .. }
         | Step::Restore { bucket, .. }

@@ -113,7 +113,7 @@ impl Bucket {
         let mut version = version_of(&self.name, spec, world, now);
         if let Some(count) = spec.count {
             let ids = (self.versioning != Versioning::Off).then_some(seed);
-            self.series.extend(Series::new(&spec.key, count, version, ids));
+            self.series.extend(Series::new(&spec.key, count, version, ids, spec.same));
             return;
         }
         version.id = match spec.version_id.as_deref() {
@@ -292,6 +292,7 @@ fn version_of(bucket: &str, spec: &ObjectSpec, world: &World, now: Timestamp) ->
         sse: Some(spec.sse.clone().unwrap_or_else(|| "AES256".into())).filter(|sse| sse != "none"),
         headers: spec.headers.clone(),
         metadata: spec.metadata.clone(),
+        annotations: spec.annotations.clone(),
         checksum: algorithm.map(|algorithm| (algorithm, kind)),
         stated_checksum: spec.checksum_value.clone(),
         stated_etag: spec.etag.clone(),

@@ -37,13 +37,21 @@ pub struct Series {
     gone: Vec<u64>,
     left: u64,
     kept: Mutex<HashMap<u64, Arc<Stored>>>,
+    same: Option<Arc<Stored>>,
 }
 
 impl Series {
     /// A row from a key with `{n}` in it and a pattern version, which must have a content.
-    pub fn new(key: &str, count: u64, pattern: Version, version_seed: Option<u64>) -> Option<Self> {
+    pub fn new(
+        key: &str,
+        count: u64,
+        pattern: Version,
+        version_seed: Option<u64>,
+        same: bool,
+    ) -> Option<Self> {
         let (prefix, suffix) = key.split_once("{n}")?;
         let stored = pattern.stored.clone()?;
+        let is_same = same || matches!(stored.content, Content::Bytes(_));
         Some(Self {
             prefix: prefix.to_owned(),
             suffix: suffix.to_owned(),
@@ -57,6 +65,7 @@ impl Series {
             gone: Vec::new(),
             left: count,
             kept: Mutex::default(),
+            same: is_same.then_some(stored),
         })
     }
 
@@ -109,7 +118,9 @@ impl Series {
 
     /// The object with number `n`.
     pub fn version(&self, n: u64) -> Version {
-        let stored = if self.content.size() < WORTH_KEEPING {
+        let stored = if let Some(same) = &self.same {
+            Arc::clone(same)
+        } else if self.content.size() < WORTH_KEEPING {
             Arc::new(self.stored(n))
         } else {
             let mut kept = self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -174,7 +185,7 @@ mod tests {
         let content = Content::Seeded { seed: 1, size: 10 };
         let stored = Arc::new(Stored::new(content, None, Arc::default()));
         let pattern = Version::of(stored, default_modified());
-        Series::new("logs/{n}.gz", count, pattern, None).unwrap()
+        Series::new("logs/{n}.gz", count, pattern, None, false).unwrap()
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Traits {
     pub headers: BTreeMap<String, String>,
     /// User metadata.
     pub metadata: BTreeMap<String, String>,
+    /// Annotations: names and texts.
+    pub annotations: BTreeMap<String, String>,
     /// The additional checksum.
     pub checksum: Option<(Algorithm, ChecksumKind)>,
     /// The checksum's value, when it is not computed.

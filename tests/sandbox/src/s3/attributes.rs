@@ -1,4 +1,4 @@
-//! GetObjectAttributes, an object's tags and its ACL.
+//! GetObjectAttributes, an object's tags, annotations and ACL.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::read::find;
 use super::{bucket, bucket_mut, document};
 use crate::account::Stored;
 use crate::call::{Answer, Call, Outcome, empty, set_header, xml};
-use crate::clock::http_date;
+use crate::clock::{http_date, xml_date};
 use crate::digest::{self, ChecksumKind};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -19,10 +19,9 @@ use crate::xml::{S3_NAMESPACE, Xml};
 
 /// GetObjectAttributes. The list of parts is there only for objects with an additional checksum.
 pub fn get(shared: &Shared, call: &Call) -> Outcome {
-    let wanted = call.header("x-amz-object-attributes").unwrap_or_default();
-    let names: Vec<&str> = wanted.split(',').map(str::trim).collect();
+    let names = call.list("x-amz-object-attributes");
     const KNOWN: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
-    if !names.iter().all(|name| KNOWN.contains(name)) {
+    if names.is_empty() || !names.iter().all(|name| KNOWN.contains(name)) {
         return Err(Refusal::argument("Invalid attribute name specified."));
     }
     let found = find(shared, call)?;
@@ -148,6 +147,35 @@ pub fn acl(shared: &Shared, call: &Call) -> Outcome {
     find(shared, call)?;
     let account = shared.account();
     Ok(xml(owners_acl(&bucket(&account, call)?.owner)))
+}
+
+/// ListObjectAnnotations, all on one page.
+pub fn annotations(shared: &Shared, call: &Call) -> Outcome {
+    let found = find(shared, call)?;
+    let prefix = call.query("annotation-prefix").unwrap_or_default();
+    let all = &found.stored.traits.annotations;
+    let shown: Vec<_> = all.iter().filter(|(name, _)| name.starts_with(prefix)).collect();
+    let mut page = Xml::document();
+    page.open_root("ListObjectAnnotationsOutput", S3_NAMESPACE);
+    page.text("Bucket", call.bucket()).text("Key", call.key());
+    page.show("AnnotationCount", shown.len()).open("Annotations");
+    for (name, text) in shown {
+        page.open("AnnotationEntry").text("AnnotationName", name);
+        page.text("LastModified", &xml_date(found.version.modified));
+        page.show("Size", text.len()).close("AnnotationEntry");
+    }
+    page.close("Annotations").close("ListObjectAnnotationsOutput");
+    Ok(xml(page.finish()))
+}
+
+/// GetObjectAnnotation.
+pub fn annotation(shared: &Shared, call: &Call) -> Outcome {
+    let found = find(shared, call)?;
+    let name = call.query("annotationName").unwrap_or_default();
+    let text = found.stored.traits.annotations.get(name).ok_or_else(|| {
+        Refusal::new(404, "NoSuchAnnotation", "The specified annotation does not exist.")
+    })?;
+    Ok(http::Response::new(s3s::Body::from(text.clone())))
 }
 
 fn with_version(mut answer: Answer, id: Option<String>) -> Answer {

@@ -5,7 +5,7 @@ use s3s::Body;
 
 use super::{bucket, bucket_mut, canonical_id};
 use crate::call::{Call, Outcome, empty, xml};
-use crate::op::{Config, Unset};
+use crate::config_table::{Config, Unset};
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use crate::xml::{S3_NAMESPACE, Xml};

@@ -4,7 +4,8 @@ use s3s::dto::Delete;
 
 use super::{bucket_mut, document};
 use crate::account::{Bucket, Removed};
-use crate::call::{Call, Outcome, empty, set_header, unquoted, xml};
+use crate::call::{Call, Outcome, Target, empty, set_header, unquoted, xml};
+use crate::fault::Effect;
 use crate::gate::is_refused;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -66,12 +67,15 @@ pub async fn batch(shared: &Shared, call: &mut Call) -> Outcome {
         return Err(Refusal::new(400, "InvalidRequest", message));
     }
     super::uploaded::verify(call, &body)?;
-    // What XML cannot carry is no reason to refuse the batch: it just names nothing (see below).
-    let batch: Delete = document(&body)?;
+    let mut batch: Delete = document(stand_ins(&String::from_utf8_lossy(&body)).as_bytes())?;
+    batch.objects.iter_mut().for_each(|object| object.key = originals(&object.key));
     if batch.objects.is_empty() || batch.objects.len() > MOST_ENTRIES {
         return Err(Refusal::malformed());
     }
     let quiet = batch.quiet.unwrap_or(false);
+    // A rule may refuse one entry of a batch: it is met as an operation of its own.
+    let struck: Vec<Option<Refusal>> =
+        batch.objects.iter().map(|object| strike(shared, call, &object.key)).collect();
     let mut account = shared.account();
     let bucket = bucket_mut(&mut account, call)?;
     if batch.objects.iter().any(|object| object.version_id.is_some()) {
@@ -80,7 +84,7 @@ pub async fn batch(shared: &Shared, call: &mut Call) -> Outcome {
     let bypass = bypasses(call);
     let mut page = Xml::document();
     page.open_root("DeleteResult", S3_NAMESPACE);
-    for object in &batch.objects {
+    for (object, struck) in batch.objects.iter().zip(struck) {
         let version = object.version_id.as_deref().filter(|id| !id.is_empty());
         let wanted = Wanted {
             key: &object.key,
@@ -89,7 +93,9 @@ pub async fn batch(shared: &Shared, call: &mut Call) -> Outcome {
             obeys_etag: !bucket.modes.ignore_batch_delete_condition,
             bypass,
         };
-        let outcome = if is_carried_by_xml(&object.key) {
+        let outcome = if let Some(refusal) = struck {
+            Err(refusal)
+        } else if is_carried_by_xml(&object.key) {
             allowed(call, bucket, &wanted).and_then(|()| remove(shared, call, bucket, &wanted))
         } else {
             Ok(Removed::default())
@@ -114,6 +120,16 @@ pub async fn batch(shared: &Shared, call: &mut Call) -> Outcome {
     }
     page.close("DeleteResult");
     Ok(xml(page.finish()))
+}
+
+/// What the rules say about one entry of a batch.
+fn strike(shared: &Shared, call: &Call, key: &str) -> Option<Refusal> {
+    let target = Target { key: Some(key.to_owned()), ..call.target.clone() };
+    let effects = shared.faults.strike("DeleteEntry", &target, &call.user);
+    effects.into_iter().find_map(|effect| match effect {
+        Effect::Answer { status, code, message } => Some(Refusal::new(status, code, message)),
+        _ => None,
+    })
 }
 
 fn allowed(call: &Call, bucket: &Bucket, wanted: &Wanted) -> Result<(), Refusal> {
@@ -194,13 +210,56 @@ fn bypasses(call: &Call) -> bool {
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
+/// Where characters that XML cannot carry are put while the document is read.
+const STAND_IN: u32 = 0x10_f000;
+
+/// Puts stand-ins for characters that XML 1.0 has no place for, be they bare or references.
+fn stand_ins(document: &str) -> String {
+    let stand_in = |code: u32| char::from_u32(STAND_IN + (code & 0xff));
+    let mut out = String::with_capacity(document.len());
+    let mut rest = document;
+    while let Some(place) = rest.find(|c: char| c == '&' || !is_carried(c)) {
+        let (before, from) = rest.split_at(place);
+        out.push_str(before);
+        let reference = from.strip_prefix("&#").and_then(|inside| {
+            let (digits, behind) = inside.split_once(';')?;
+            let code = match digits.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+                None => digits.parse().ok()?,
+            };
+            (!is_carried(char::from_u32(code)?)).then_some((code, behind))
+        });
+        let first = from.chars().next().unwrap_or_default();
+        let (code, behind) = match reference {
+            Some((code, behind)) => (Some(code), behind),
+            None if first == '&' => (None, &from[1..]),
+            None => (Some(u32::from(first)), &from[first.len_utf8()..]),
+        };
+        out.push(code.map_or(Some('&'), stand_in).unwrap_or('&'));
+        rest = behind;
+    }
+    out + rest
+}
+
+/// The key without its stand-ins.
+fn originals(key: &str) -> String {
+    let original = |c: char| match u32::from(c).checked_sub(STAND_IN) {
+        Some(low @ (0xfe | 0xff)) => char::from_u32(0xff00 + low).unwrap_or(c),
+        Some(low @ 0..0x20) => char::from_u32(low).unwrap_or(c),
+        _ => c,
+    };
+    key.chars().map(original).collect()
+}
+
 /// XML 1.0 has no place for most control characters. A batch that names such a key does nothing to
 /// it and reports it deleted all the same.
 fn is_carried_by_xml(key: &str) -> bool {
-    key.chars().all(|character| {
-        !matches!(character, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}')
-            && !matches!(character, '\u{fffe}' | '\u{ffff}')
-    })
+    key.chars().all(is_carried)
+}
+
+fn is_carried(character: char) -> bool {
+    !matches!(character, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}')
+        && !matches!(character, '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]
@@ -212,5 +271,13 @@ mod tests {
         assert!(is_carried_by_xml("a\tb\nc\rd €"));
         assert!(!is_carried_by_xml("a\u{1}"));
         assert!(!is_carried_by_xml("\u{fffe}"));
+    }
+
+    #[test]
+    fn a_document_is_readable_with_stand_ins_and_the_same_without() {
+        let document = "a&#x1;b\u{1f}c&amp;&#65;&#xFFFE;&#; é";
+        let readable = stand_ins(document);
+        assert!(readable.chars().all(is_carried));
+        assert_eq!(originals(&readable), "a\u{1}b\u{1f}c&amp;&#65;\u{fffe}&#; é");
     }
 }

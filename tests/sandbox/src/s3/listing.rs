@@ -248,14 +248,14 @@ impl Asked {
                 return Err(Refusal::argument("Invalid Encoding Method specified in Request"));
             }
         };
-        let attributes = call.header("x-amz-optional-object-attributes").unwrap_or_default();
+        let attributes = call.list("x-amz-optional-object-attributes");
         Ok(Self {
             prefix: call.query("prefix").unwrap_or_default().to_owned(),
             delimiter: call.query("delimiter").filter(|text| !text.is_empty()).map(str::to_owned),
             max_keys: call.number("max-keys", 1000, 1000)? as usize,
             url,
             restore_status: !bucket.modes.no_restore_status
-                && attributes.split(',').any(|name| name.trim() == "RestoreStatus"),
+                && attributes.contains(&"RestoreStatus"),
             owner: canonical_id(&bucket.owner),
             now,
         })

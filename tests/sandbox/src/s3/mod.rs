@@ -50,6 +50,8 @@ pub async fn perform(shared: &Shared, call: &mut Call, op: Op) -> Outcome {
         Op::PutObjectTagging => attributes::put_tagging(shared, call).await,
         Op::DeleteObjectTagging => attributes::delete_tagging(shared, call),
         Op::GetObjectAcl => attributes::acl(shared, call),
+        Op::ListObjectAnnotations => attributes::annotations(shared, call),
+        Op::GetObjectAnnotation => attributes::annotation(shared, call),
         Op::GetObjectLockConfiguration => locks::configuration(shared, call),
         Op::PutObjectLockConfiguration => locks::put_configuration(shared, call).await,
         Op::GetObjectLegalHold => locks::legal_hold(shared, call),

@@ -107,6 +107,7 @@ pub fn traits(call: &Call, checksum: Option<(Algorithm, ChecksumKind)>) -> Resul
         sse: Some(sse.to_owned()),
         headers,
         metadata: metadata.collect(),
+        annotations: BTreeMap::new(),
         checksum,
         stated_checksum: None,
         stated_etag: None,

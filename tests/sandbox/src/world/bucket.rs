@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Modes, ObjectSpec, PartSizes, WorldError};
-use crate::op::CONFIGS;
+use crate::config_table::CONFIGS;
 
 /// A bucket of the world.
 #[derive(Clone, Debug, Default, Deserialize)]

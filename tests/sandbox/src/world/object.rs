@@ -29,6 +29,8 @@ pub struct ObjectSpec {
     pub seed: Option<u64>,
     /// How many objects; `None` for one.
     pub count: Option<u64>,
+    /// Whether all objects of a row hold the same bytes, which spares the server their digests.
+    pub same: bool,
     /// The storage class; default `STANDARD`.
     pub storage_class: Option<String>,
     /// The archive tier of an `INTELLIGENT_TIERING` object: `ARCHIVE_ACCESS` or
@@ -59,6 +61,8 @@ pub struct ObjectSpec {
     pub metadata: BTreeMap<String, String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// Annotations: names and texts.
+    pub annotations: BTreeMap<String, String>,
     /// `LastModified`; default 2024-01-01, so that plans come out the same every time.
     pub last_modified: Option<Timestamp>,
     /// The version's id; default one that follows from bucket, key and its place in the history;
@@ -147,6 +151,12 @@ impl ObjectSpec {
         self
     }
 
+    /// Gives all objects of a row the same bytes.
+    pub fn same(mut self) -> Self {
+        self.same = true;
+        self
+    }
+
     /// Sets the storage class.
     pub fn class(mut self, class: &str) -> Self {
         self.storage_class = Some(class.to_owned());
@@ -202,6 +212,12 @@ impl ObjectSpec {
     /// Adds a tag.
     pub fn tag(mut self, key: &str, value: &str) -> Self {
         self.tags.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Adds an annotation.
+    pub fn annotation(mut self, name: &str, text: &str) -> Self {
+        self.annotations.insert(name.to_owned(), text.to_owned());
         self
     }
 
