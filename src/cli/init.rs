@@ -94,7 +94,7 @@ fn pick(account: &Account, session: &Session) -> Result<Vec<String>, Failure> {
     }
     // The list hides the cursor: an interruption must come back to us, not end the process there.
     let _listener = signal(SignalKind::interrupt());
-    let picked = session.screen().alone(|| {
+    let picked = session.screen().ask("", || {
         MultiSelect::new()
             .with_prompt("Which buckets? Space picks, Enter ends, Esc leaves")
             .items(&items)

@@ -31,18 +31,18 @@ impl Person for AtTerminal {
     fn asks(&self, gate: Shown<'_>) -> Answer {
         let name = gate.bucket.as_str();
         let proofs = gate.evidence.proofs().iter().map(|(proof, n)| (proof.clone(), *n));
-        report::evidence(
-            &self.screen,
-            &Evidence {
-                bucket: gate.bucket,
-                id: gate.evidence.id(),
-                proven: Count { objects: gate.evidence.objects(), bytes: gate.evidence.bytes() },
-                proofs: proofs.collect(),
-                consequences: gate.consequences,
-            },
+        let evidence = report::evidence_words(&Evidence {
+            bucket: gate.bucket,
+            id: gate.evidence.id(),
+            proven: Count { objects: gate.evidence.objects(), bytes: gate.evidence.bytes() },
+            proofs: proofs.collect(),
+            consequences: gate.consequences,
+        });
+        // In one piece: another bucket's gate may open at the same moment.
+        let question = format!(
+            "{evidence}Type the bucket's name ({}) to approve, anything else to wait:",
+            shown(name)
         );
-        let question =
-            format!("Type the bucket's name ({}) to approve, anything else to wait:", shown(name));
         match ask_on(&self.screen, &question) {
             Ok(answer) if answer == name => Answer::Yes { os_user: self.os_user.clone() },
             Ok(_) => Answer::No,

@@ -56,11 +56,9 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Asks on stderr and reads one line of stdin, without blanks around it; bars stand still.
+/// Asks on stderr and reads one line of stdin, without blanks around it.
 pub(super) fn ask_on(screen: &Screen, question: &str) -> std::io::Result<String> {
-    screen.alone(|| {
-        // Not through the bars, which stand still for us already.
-        screen.err_unguarded(&format!("{question} "));
+    screen.ask(&format!("{question} "), || {
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line)?;
         Ok(line.trim().to_owned())

@@ -23,10 +23,11 @@ pub struct Evidence<'a> {
 
 /// Shows evidence on stderr, where the question follows.
 pub fn evidence(screen: &Screen, evidence: &Evidence<'_>) {
-    screen.err(&text(evidence));
+    screen.err(&evidence_words(evidence));
 }
 
-fn text(evidence: &Evidence<'_>) -> String {
+/// The same as text, with line ends: for a question that follows right behind it.
+pub fn evidence_words(evidence: &Evidence<'_>) -> String {
     let Count { objects, bytes: size } = evidence.proven;
     let bucket = shown(evidence.bucket.as_str());
     let mut lines = vec![

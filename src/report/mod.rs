@@ -22,7 +22,7 @@ mod text;
 
 use jiff::Timestamp;
 
-pub use evidence::{Evidence, evidence};
+pub use evidence::{Evidence, evidence, evidence_words};
 pub use json::Json;
 pub use live::Live;
 pub use markdown::{MARKDOWN_LIMIT, markdown};

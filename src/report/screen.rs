@@ -22,6 +22,9 @@ pub enum Color {
     Never,
 }
 
+/// How often bars are drawn at most.
+const DRAWS_A_SECOND: u8 = 10;
+
 /// Where everything that is said goes. Cheap to clone; clones share the streams.
 ///
 /// Writing never fails and never panics: what went wrong is kept for [`Screen::trouble`]. Once the
@@ -35,6 +38,10 @@ pub struct Screen {
 struct Streams {
     out: Mutex<Stream>,
     err: Mutex<Stream>,
+    /// Held by the one whose turn it is to ask.
+    turn: Mutex<()>,
+    /// The question that stands on the screen; `None` while none does.
+    question: Mutex<Option<String>>,
 }
 
 struct Stream {
@@ -56,7 +63,7 @@ impl Screen {
         let out_choice = choice(AutoStream::choice(&out));
         let err_choice = choice(AutoStream::choice(&err));
         let bars = MultiProgress::with_draw_target(match err.is_terminal() {
-            true => ProgressDrawTarget::stderr_with_hz(10),
+            true => ProgressDrawTarget::stderr_with_hz(DRAWS_A_SECOND),
             false => ProgressDrawTarget::hidden(),
         });
         Self::over(Box::new(out), out_choice, Box::new(err), err_choice, bars)
@@ -76,7 +83,12 @@ impl Screen {
                 trouble: None,
             })
         };
-        let streams = Streams { out: stream(out, out_color), err: stream(err, err_color) };
+        let streams = Streams {
+            out: stream(out, out_color),
+            err: stream(err, err_color),
+            turn: Mutex::default(),
+            question: Mutex::default(),
+        };
         Self { streams: Arc::new(streams), bars }
     }
 
@@ -116,19 +128,35 @@ impl Screen {
         self.err(&format!("{line}\n"));
     }
 
-    /// Writes to stderr, as it stands.
+    /// Writes to stderr, as it stands. A question that stands there is asked again below.
     pub fn err(&self, text: &str) {
-        self.bars.suspend(|| held(&self.streams.err).write(text));
+        let question = held(&self.streams.question);
+        self.bars.suspend(|| match &*question {
+            Some(question) => held(&self.streams.err).write(&format!("\n{text}{question}")),
+            None => held(&self.streams.err).write(text),
+        });
     }
 
-    /// Writes to stderr inside [`Screen::alone`].
-    pub fn err_unguarded(&self, text: &str) {
-        held(&self.streams.err).write(text);
-    }
-
-    /// Does something that needs the terminal for itself, such as asking; bars stand still.
-    pub fn alone<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.bars.suspend(work)
+    /// Puts a question on stderr and lets `read` fetch the answer. Nobody else waits for it: work
+    /// and words go on meanwhile, only bars are hidden, and a second question waits its turn.
+    pub fn ask<T>(&self, question: &str, read: impl FnOnce() -> T) -> T {
+        let _turn = held(&self.streams.turn);
+        let hidden = self.bars.is_hidden();
+        if !hidden {
+            // Where the bars cannot be wiped away there is no terminal any more.
+            let _ = self.bars.clear();
+            self.bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        self.err(question);
+        // Its last line is enough to know what is asked.
+        let last = question.rsplit('\n').next().unwrap_or(question);
+        *held(&self.streams.question) = Some(last.to_owned());
+        let answer = read();
+        *held(&self.streams.question) = None;
+        if !hidden {
+            self.bars.set_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWS_A_SECOND));
+        }
+        answer
     }
 
     /// Whether stderr takes colours.
@@ -256,6 +284,20 @@ mod tests {
         let full = captured::broken(io::ErrorKind::StorageFull);
         full.out_line("a result");
         assert_eq!(full.trouble().map(|error| error.kind()), Some(io::ErrorKind::StorageFull));
+    }
+
+    #[test]
+    fn a_question_holds_up_nobody_and_stays_in_sight() {
+        let (screen, _, err) = captured::plain();
+        let other = screen.clone();
+        let answer = screen.ask("Evidence\nYes? ", || {
+            let teller = std::thread::spawn(move || other.err_line("meanwhile"));
+            teller.join().expect("does not wait for the answer");
+            "no"
+        });
+        screen.err_line("after");
+        assert_eq!(answer, "no");
+        assert_eq!(err.text(), "Evidence\nYes? \nmeanwhile\nYes? after\n");
     }
 
     #[test]
