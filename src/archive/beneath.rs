@@ -153,10 +153,20 @@ mod tests {
         symlink(outside.path().join("secret"), dir.path().join("file")).expect("a link");
         std::fs::create_dir(dir.path().join("in")).expect("a folder");
         std::fs::write(dir.path().join("in/x"), "x").expect("a file");
+        symlink("in", dir.path().join("inner")).expect("a link that stays inside");
         let root = Root::open(dir.path()).expect("the folder");
         let flags = OFlags::RDONLY;
-        for path in ["out/secret", "file", "out", "../x", "/etc/passwd", "in/../in/x", "in//x", ""]
-        {
+        for path in [
+            "out/secret",
+            "file",
+            "out",
+            "inner/x",
+            "../x",
+            "/etc/passwd",
+            "in/../in/x",
+            "in//x",
+            "",
+        ] {
             assert!(root.resolve(path, flags, Mode::empty()).is_err(), "{path}");
             let walked = check(path).and_then(|()| root.walk(path, flags, Mode::empty()));
             assert!(walked.is_err(), "{path}");

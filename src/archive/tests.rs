@@ -2,6 +2,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -34,25 +36,36 @@ fn staged(archive: &Archive, body: &[u8]) -> Staged {
     staged
 }
 
-/// Publishes a key's file as apply does: a taken name is answered by another one.
+/// 2023-11-14T22:13:20.123Z
+const MTIME_MS: i64 = 1_700_000_000_123;
+
+/// Publishes a key's file; its row.
 pub(super) fn put(archive: &Archive, key: &str, body: &[u8], beside_folder: bool) -> BagRow {
-    let mut path = payload_path(key, beside_folder);
+    let path = payload_path(key, beside_folder);
     let mut file = staged(archive, body);
-    file.set_mtime(1_700_000_000_123).expect("a time");
+    file.set_mtime(MTIME_MS).expect("a time");
+    let outcome = archive.publish_one(file, &path);
+    place(archive, key, path, outcome)
+}
+
+/// Answers a taken name by another one, until the file has its place; its row.
+fn place(archive: &Archive, key: &str, mut path: String, mut outcome: Published) -> BagRow {
     loop {
-        match archive.publish_one(file, &path) {
+        let staged = match outcome {
             Published::Durable => break,
             Published::Taken { staged, by: TakenBy::Name | TakenBy::Twin } => {
-                (file, path) = (staged, keymap::with_twin(&path, key));
+                path = keymap::with_twin(&path, key);
+                staged
             }
             Published::Taken { staged, by: TakenBy::Folder(folder) } => {
-                (file, path) = (staged, keymap::with_twin_folder(&path, &folder));
+                path = keymap::with_twin_folder(&path, &folder);
+                staged
             }
             Published::Failed(e) => panic!("{key:?}: {e:?}"),
-        }
+        };
+        outcome = archive.publish_one(staged, &path);
     }
     let back = archive.read_back(&path).expect("what was written");
-    assert_eq!(back.size, body.len() as u64);
     BagRow {
         key: key.to_owned(),
         size: back.size,
@@ -167,6 +180,34 @@ fn nothing_planted_is_followed_or_waited_for() {
     assert!(matches!(archive.read_back("data/link/x"), Err(ArchiveError::Planted(_))));
     assert_eq!(fs::read_to_string(outside.join("x")).expect("the file"), "untouched");
     assert_eq!(fs::read_dir(&outside).expect("the folder").count(), 1);
+}
+
+/// A folder that turns into a link and back while files are being published into it.
+#[test]
+fn a_link_planted_in_the_middle_of_it_redirects_nothing() {
+    let (dir, archive) = archive();
+    let outside = dir.path().join("outside");
+    fs::create_dir(&outside).expect("a folder");
+    let [folder, aside] = ["data/d", "data/aside"].map(|path| archive.to().join(path));
+    fs::create_dir_all(&folder).expect("a folder");
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let _ = fs::rename(&folder, &aside);
+                let _ = symlink(&outside, &folder);
+                let _ = fs::remove_file(&folder);
+                let _ = fs::rename(&aside, &folder);
+            }
+        });
+        for n in 0..100 {
+            // Whatever the outcome is: it is the folder's, or an error.
+            let _ = archive.publish_one(staged(&archive, b"x"), &format!("data/d/sub/{n}"));
+            let _ = archive.read_back(&format!("data/d/sub/{n}"));
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(fs::read_dir(&outside).expect("the folder").count(), 0);
 }
 
 #[test]
@@ -295,9 +336,10 @@ fn sealing_again_keeps_what_s3_no_longer_has() {
         in_s3: true,
         ..BagRow::default()
     };
-    let again = [rows[0].clone(), put(&archive, "c", b"c", false), changed, marker];
+    let same_id = BagRow { key: "f".into(), ..marker.clone() };
+    let again = [rows[0].clone(), put(&archive, "c", b"c", false), changed, marker, same_id];
     let sealed = seal(&archive, &again);
-    assert_eq!(sealed, Sealed { rows: 6, kept_rows: 2, files: 5, bytes: 6 });
+    assert_eq!(sealed, Sealed { rows: 7, kept_rows: 2, files: 5, bytes: 6 });
     let found: Vec<_> = rows_of(&archive)
         .into_iter()
         .map(|row| (row.key, row.path.unwrap_or_default(), row.in_s3))
@@ -309,12 +351,13 @@ fn sealing_again_keeps_what_s3_no_longer_has() {
         ("d", "data/^versions/d/new", true),
         ("d", "data/d", false),
         ("e", "", true),
+        ("f", "", true),
     ];
     assert_eq!(found, expected.map(|(k, p, s)| (k.to_owned(), p.to_owned(), s)));
     // Nothing at all is left in S3, and its configuration can no longer be read.
     let none = std::iter::empty::<Result<BagRow, ArchiveError>>();
     let sealed = bag::seal(&archive, none, &Value::Null, Some("2026-11-22")).expect("sealed");
-    assert_eq!((sealed.rows, sealed.kept_rows, sealed.files), (6, 6, 5));
+    assert_eq!((sealed.rows, sealed.kept_rows, sealed.files), (7, 7, 5));
     let tags = fs::read_to_string(archive.to().join("tagmanifest-sha256.txt")).expect("tags");
     assert!(tags.contains("metadata/bucket.json"));
 }
@@ -372,9 +415,17 @@ pub(super) fn awkward_archive(archive: &Archive) -> Vec<BagRow> {
     for (n, key) in (0..).zip(&keys) {
         beside.extend(watch.feed(key, n).into_iter().flatten());
     }
-    let rows: Vec<_> = (0..)
-        .zip(&keys)
-        .map(|(n, key)| put(archive, key, key.as_bytes(), beside.contains(&n)))
+    // In one group first; what is taken then goes one by one, as apply does it.
+    let paths = (0..).zip(&keys).map(|(n, key)| payload_path(key, beside.contains(&n)));
+    let batch = keys.iter().zip(paths.clone()).map(|(key, path)| {
+        let mut file = staged(archive, key.as_bytes());
+        file.set_mtime(MTIME_MS).expect("a time");
+        file.park().expect("parked");
+        (file, path)
+    });
+    let outcomes = archive.publish(batch.collect());
+    let rows: Vec<_> = (outcomes.into_iter().zip(&keys).zip(paths))
+        .map(|((outcome, key), path)| place(archive, key, path, outcome))
         .collect();
     seal(archive, &rows);
     rows

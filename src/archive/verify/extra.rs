@@ -8,8 +8,9 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
+use super::lines::Lines;
 use super::walk::{Found, walk};
-use super::{Check, Lines, MANIFEST, What};
+use super::{Check, MANIFEST, What};
 use crate::archive::bag::Rows;
 use crate::archive::keymap::PAYLOAD;
 

@@ -4,27 +4,26 @@
 //! taken. Memory does not grow with the archive: names go to the caller, not into a list.
 
 mod extra;
+mod lines;
 mod walk;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::bag::{BAGIT, BagRow, MANIFEST, OBJECTS, Rows, TAG_MANIFEST, identity, manifest};
+use super::bag::{BAGIT, BagRow, MANIFEST, OBJECTS, Rows, TAG_MANIFEST, identity};
 use super::beneath::{Root, is_not_a_folder};
 use super::error::ArchiveError;
 use super::keymap::PAYLOAD;
 use super::medium::{Readback, medium_of, read_cold};
 use super::open::{Owner, open_plain};
+use lines::{Line, Lines};
 
 /// The bag's own files that every archive has.
 const OWN_FILES: [&str; 4] = [BAGIT, identity::BAG_INFO, MANIFEST, OBJECTS];
 /// FAT keeps times to two seconds.
 const TIME_STEP_MS: u64 = 2_000;
-/// A path of the longest kind and its digest.
-const LONGEST_LINE: u64 = 8 << 10;
 
 /// How closely the files are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -372,59 +371,6 @@ fn unreadable(error: ArchiveError) -> What {
         ArchiveError::Planted(_) => What::NotAFile,
         ArchiveError::Damaged { line, why, .. } => What::BadRecord(format!("line {line}: {why}")),
         other => What::BadRecord(other.to_string()),
-    }
-}
-
-type Line = Result<([u8; 32], String), ArchiveError>;
-
-/// The lines of a manifest; after an error it ends.
-struct Lines {
-    path: &'static str,
-    at: PathBuf,
-    file: Option<Result<BufReader<File>, ArchiveError>>,
-    number: u64,
-}
-
-impl Lines {
-    fn open(root: &Root, to: &Path, path: &'static str) -> Self {
-        let file = open_plain(root, to, path).map(|file| BufReader::with_capacity(64 << 10, file));
-        Self { path, at: to.join(path), file: Some(file), number: 0 }
-    }
-
-    fn read(
-        &mut self,
-        file: &mut BufReader<File>,
-    ) -> Result<Option<([u8; 32], String)>, ArchiveError> {
-        let mut line = Vec::new();
-        file.take(LONGEST_LINE)
-            .read_until(b'\n', &mut line)
-            .map_err(ArchiveError::io("read", &self.at))?;
-        if line.is_empty() {
-            return Ok(None);
-        }
-        self.number += 1;
-        let text = std::str::from_utf8(&line).map_err(|_| ArchiveError::Damaged {
-            path: self.path.to_owned(),
-            line: self.number,
-            why: "not UTF-8".to_owned(),
-        })?;
-        manifest::parse(text, self.path, self.number).map(Some)
-    }
-}
-
-impl Iterator for Lines {
-    type Item = Line;
-
-    fn next(&mut self) -> Option<Line> {
-        let mut file = match self.file.take()? {
-            Ok(file) => file,
-            Err(e) => return Some(Err(e)),
-        };
-        let line = self.read(&mut file).transpose();
-        if matches!(line, Some(Ok(_))) {
-            self.file = Some(Ok(file));
-        }
-        line
     }
 }
 
