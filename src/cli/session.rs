@@ -90,6 +90,15 @@ impl Session {
         Ok(Self { global, screen, terminals, from })
     }
 
+    /// A session in a folder, with nobody at a terminal.
+    #[cfg(test)]
+    pub(super) fn in_folder(folder: &Path, screen: Screen) -> Self {
+        let terminals = Terminals { stdin: false, stdout: false, stderr: false };
+        let global = Global { folder: Some(folder.to_owned()), ..Global::default() };
+        let from = folder.canonicalize().expect("a folder");
+        Self { global, screen, terminals, from }
+    }
+
     /// Where results and words go.
     pub fn screen(&self) -> &Screen {
         &self.screen
