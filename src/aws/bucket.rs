@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use aws_sdk_s3::types::{BucketVersioningStatus, EncodingType, MfaDeleteStatus, ObjectLockEnabled};
+use aws_sdk_s3::types::EncodingType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -117,24 +117,33 @@ impl Bucket {
         Answer: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let mut moved = false;
+        let (mut moved, mut doubted) = (false, false);
         loop {
             let region = self.region();
             let ask = |link: &Link| send(link, &link.s3(&region));
-            let answer = self.aws.ask_holding_slot(about, ask).await;
-            match answer {
-                Err(error) => match error.kind() {
-                    ErrorKind::WrongRegion { region: Some(there) }
-                        if *there != region && !moved =>
-                    {
-                        moved = true;
-                        there.clone_into(
-                            &mut self.region.write().unwrap_or_else(PoisonError::into_inner),
-                        );
+            let error = match self.aws.ask_holding_slot(about, ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::WrongRegion { region: Some(there) } if *there != region && !moved => {
+                    moved = true;
+                    there.clone_into(
+                        &mut self.region.write().unwrap_or_else(PoisonError::into_inner),
+                    );
+                }
+                // A HEAD's 400 is usually an expired session, and has no body to say so.
+                _ if error.status() == Some(400) && error.code().is_none() && !doubted => {
+                    doubted = true;
+                    match self.aws.caller().await {
+                        Ok(_) => {}
+                        Err(who) if *who.kind() == ErrorKind::ExpiredCredentials => {
+                            return Err(error.of(ErrorKind::ExpiredCredentials, who.message()));
+                        }
+                        Err(_) => return Err(error),
                     }
-                    _ => return Err(error),
-                },
-                answer => return answer,
+                }
+                _ => return Err(error),
             }
         }
     }
@@ -222,26 +231,12 @@ impl Bucket {
                     .interceptor(watch.clone())
                     .send()
             })
-            .await?;
-        // A cut document would read as "never": deletions would then add markers, or worse.
-        let body = watch.body();
-        let empty = body.trim_ascii_end().ends_with(b"/>");
-        if !empty && !watch.closes("VersioningConfiguration") {
-            return Err(about.bad_answer("it is cut off"));
+            .await;
+        match answer {
+            // Some servers name the root element otherwise, which the SDK does not take.
+            Err(error) if *error.kind() != ErrorKind::BadAnswer => Err(error),
+            _ => read_versioning(&watch.body()).map_err(|message| about.bad_answer(message)),
         }
-        let versioning = match answer.status() {
-            None => Versioning::Never,
-            Some(BucketVersioningStatus::Enabled) => Versioning::Enabled,
-            Some(BucketVersioningStatus::Suspended) => Versioning::Suspended,
-            Some(other) => {
-                return Err(about.bad_answer(format!("unknown status `{}`", other.as_str())));
-            }
-        };
-        let mfa = match answer.mfa_delete() {
-            None | Some(MfaDeleteStatus::Disabled) => Mfa::NotRequired,
-            Some(_) => Mfa::Required,
-        };
-        Ok((versioning, mfa))
     }
 
     /// Asks whether single versions may be held.
@@ -260,13 +255,9 @@ impl Bucket {
             .await;
         match answer {
             Ok(answer) => {
-                let enabled =
-                    answer.object_lock_configuration().and_then(|c| c.object_lock_enabled());
-                Ok(match enabled {
-                    Some(ObjectLockEnabled::Enabled) => ObjectLock::On,
-                    Some(_) => ObjectLock::On,
-                    None => ObjectLock::Off,
-                })
+                let lock = answer.object_lock_configuration();
+                let enabled = lock.is_some_and(|lock| lock.object_lock_enabled().is_some());
+                Ok(if enabled { ObjectLock::On } else { ObjectLock::Off })
             }
             Err(error) if error.code() == Some("ObjectLockConfigurationNotFoundError") => {
                 Ok(ObjectLock::Off)
@@ -408,8 +399,10 @@ impl Bucket {
             .await;
         match answer {
             Ok(answer) => match answer.policy() {
-                Some(policy) => Ok(Some(policy.to_owned())),
-                None => Err(about.bad_answer("it holds no policy")),
+                Some(policy) if policy.trim_start().starts_with('{') => Ok(Some(policy.to_owned())),
+                // Servers without policies may answer with a listing.
+                _ if self.aws.endpoint() == Endpoint::Custom => Ok(None),
+                _ => Err(about.bad_answer("it holds no policy")),
             },
             Err(error) if error.code() == Some("NoSuchBucketPolicy") => Ok(None),
             Err(error) if self.not_offered(&error) => Ok(None),
@@ -458,5 +451,53 @@ impl Bucket {
     /// Whether a server that is not AWS says that it knows no such feature: then there is none.
     pub(crate) fn not_offered(&self, error: &AwsError) -> bool {
         self.aws.endpoint() == Endpoint::Custom && *error.kind() == ErrorKind::NotImplemented
+    }
+}
+
+/// Reads the whole document, not the SDK's view of it: a document that was cut off would read as
+/// "never", and deletions would then do something else than what they are meant to.
+fn read_versioning(body: &[u8]) -> Result<(Versioning, Mfa), String> {
+    let text = std::str::from_utf8(body).map_err(|error| error.to_string())?;
+    let document = roxmltree::Document::parse(text).map_err(|error| error.to_string())?;
+    let root = document.root_element().tag_name().name();
+    if !matches!(root, "VersioningConfiguration" | "GetBucketVersioningResponse") {
+        return Err(format!("it is a `{root}`"));
+    }
+    let field = |name: &str| {
+        let mut fields = document.root_element().children().filter(|node| node.is_element());
+        fields
+            .find(|node| node.tag_name().name() == name)
+            .map(|node| node.text().unwrap_or_default())
+    };
+    let versioning = match field("Status") {
+        None | Some("") => Versioning::Never,
+        Some("Enabled") => Versioning::Enabled,
+        Some("Suspended") => Versioning::Suspended,
+        Some(other) => return Err(format!("unknown status `{other}`")),
+    };
+    let mfa = match field("MfaDelete") {
+        None | Some("" | "Disabled") => Mfa::NotRequired,
+        Some(_) => Mfa::Required,
+    };
+    Ok((versioning, mfa))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versioning_is_read_from_whole_documents_only() {
+        let xml = "<VersioningConfiguration><Status>Suspended</Status>\
+                   <MfaDelete>Enabled</MfaDelete></VersioningConfiguration>";
+        assert_eq!(read_versioning(xml.as_bytes()), Ok((Versioning::Suspended, Mfa::Required)));
+        for cut in 0..xml.len() {
+            assert!(read_versioning(&xml.as_bytes()[..cut]).is_err(), "cut at {cut}");
+        }
+        let never = Ok((Versioning::Never, Mfa::NotRequired));
+        assert_eq!(read_versioning(b"<GetBucketVersioningResponse xmlns=\"x\"/>"), never);
+        let odd = xml.replace("Suspended", "Odd");
+        assert!(read_versioning(odd.as_bytes()).is_err());
+        assert!(read_versioning(b"<ListBucketResult/>").is_err());
     }
 }

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -85,7 +86,6 @@ pub struct Aws {
 }
 
 struct Inner {
-    settings: Settings,
     tuning: Tuning,
     endpoint_url: Option<String>,
     link: RwLock<Arc<Link>>,
@@ -93,9 +93,13 @@ struct Inner {
     refreshing: tokio::sync::Mutex<()>,
     tally: Arc<Tally>,
     slots: Option<Arc<Semaphore>>,
-    /// Whether credentials can be read anew; not for those that a test handed in.
-    reloads: bool,
+    /// Reads profiles and environment anew.
+    load: Load,
 }
+
+/// Reads the configuration, credentials and all.
+pub(crate) type Load =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = SdkConfig> + Send>> + Send + Sync>;
 
 /// Clients that share one set of credentials.
 pub(crate) struct Link {
@@ -116,8 +120,12 @@ impl Aws {
     /// [`ErrorKind::Other`] where the endpoint URL is not one.
     pub async fn connect(settings: &Settings) -> Result<Self, AwsError> {
         let tuning = Tuning::default();
-        let sdk = load(settings, tuning).await;
-        let aws = Self::with_sdk(sdk, settings.clone(), tuning, true);
+        let own = settings.clone();
+        let load: Load = Box::new(move || {
+            let settings = own.clone();
+            Box::pin(async move { load(&settings, tuning).await })
+        });
+        let aws = Self::with(load, settings.max_connections, tuning).await;
         match aws.inner.endpoint_url.as_deref() {
             Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
                 let about = About::reads("Connect", "connect to AWS");
@@ -128,25 +136,19 @@ impl Aws {
         }
     }
 
-    pub(crate) fn with_sdk(
-        sdk: SdkConfig,
-        settings: Settings,
-        tuning: Tuning,
-        reloads: bool,
-    ) -> Self {
+    pub(crate) async fn with(load: Load, max_connections: Option<u32>, tuning: Tuning) -> Self {
+        let sdk = load().await;
         let tally = Arc::<Tally>::default();
         let endpoint_url = s3_endpoint_url(&sdk);
         let link = Link::new(sdk, endpoint_url.is_some(), 0, &tally);
-        let slots = settings.max_connections.map(|n| Arc::new(Semaphore::new(n.max(1) as usize)));
         let inner = Inner {
-            settings,
             tuning,
             endpoint_url,
             link: RwLock::new(Arc::new(link)),
             refreshing: tokio::sync::Mutex::default(),
             tally,
-            slots,
-            reloads,
+            slots: max_connections.map(|n| Arc::new(Semaphore::new(n.max(1) as usize))),
+            load,
         };
         Self { inner: Arc::new(inner), patience: tuning.patience }
     }
@@ -239,10 +241,9 @@ impl Aws {
             };
             if *error.kind() == ErrorKind::ExpiredCredentials && !refreshed {
                 refreshed = true;
-                if self.refresh(link.generation).await {
-                    self.inner.tally.count_retry();
-                    continue;
-                }
+                self.refresh(link.generation).await;
+                self.inner.tally.count_retry();
+                continue;
             }
             let harmless = about.effect != Effect::ChangesOnce || !error.outcome_unknown();
             if !(error.is_retryable() && harmless && backoff.wait().await) {
@@ -277,20 +278,15 @@ impl Aws {
     /// Reads the credentials anew, since the SDK keeps an identity for as long as it claims to be
     /// good. Many callers at once cause one reading.
     ///
-    /// Answers whether there is now another identity than that of `generation`.
-    async fn refresh(&self, generation: u64) -> bool {
+    /// `generation` is that of the identity which has expired.
+    async fn refresh(&self, generation: u64) {
         let _one_at_a_time = self.inner.refreshing.lock().await;
         if self.link().generation != generation {
-            return true;
+            return;
         }
-        if !self.inner.reloads {
-            return false;
-        }
-        let Inner { settings, tuning, endpoint_url, tally, .. } = &*self.inner;
-        let sdk = load(settings, *tuning).await;
-        let fresh = Link::new(sdk, endpoint_url.is_some(), generation + 1, tally);
+        let Inner { load, endpoint_url, tally, .. } = &*self.inner;
+        let fresh = Link::new(load().await, endpoint_url.is_some(), generation + 1, tally);
         *self.inner.link.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
-        true
     }
 }
 

@@ -445,10 +445,18 @@ fn with_answer(mut error: AwsError, raw: &HttpResponse) -> AwsError {
     error
 }
 
-/// Whether an answer is a page for browsers: captive portals and proxies say 200 with one.
+/// Whether an answer is a page for browsers: captive portals and proxies say 200 with one. Behind a
+/// 5xx it is some gateway's way of saying the same as S3, and a header alone says nothing of a
+/// refusal without a body.
 fn is_html(raw: &HttpResponse) -> bool {
-    let typed = raw.headers().get("content-type").is_some_and(|kind| kind.starts_with("text/html"));
-    typed || raw.body().bytes().is_some_and(looks_like_html)
+    let typed =
+        || raw.headers().get("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+    let page = || raw.body().bytes().is_some_and(looks_like_html);
+    match raw.status().as_u16() {
+        200..=399 => typed() || page(),
+        400..=499 => page(),
+        _ => false,
+    }
 }
 
 fn looks_like_html(body: &[u8]) -> bool {

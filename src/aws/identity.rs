@@ -1,9 +1,10 @@
 //! Who asks: STS and IAM.
 
+use std::time::Duration;
+
 use super::connect::Aws;
 use super::error::{About, AwsError};
 use crate::model::{AccountId, Caller};
-use std::time::Duration;
 
 /// An IAM user as `iam:GetUser` tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,8 @@ impl Aws {
         let about = About::reads("GetCallerIdentity", "ask whose credentials these are");
         let answer = self
             .with_patience(Duration::ZERO)
-            .ask(&about, |link| link.sts.get_caller_identity().send())
+            // Outside the limit on connections: it is asked amid other requests too.
+            .ask_holding_slot(&about, |link| link.sts.get_caller_identity().send())
             .await?;
         let account = answer.account().and_then(AccountId::new);
         match (account, answer.arn(), answer.user_id()) {

@@ -39,3 +39,10 @@ pub use identity::UserIdentity;
 pub use listing::{ListCursor, Listing, Page, Pages};
 pub use object::{Attributes, Head, PartAttributes, PartHead, RestoreAnswer};
 pub use parse::{ContentRange, Unreadable, decode_key, read_content_range, read_restore_header};
+
+#[cfg(test)]
+mod listing_tests;
+#[cfg(test)]
+mod raw;
+#[cfg(test)]
+mod wire_tests;

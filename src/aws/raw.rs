@@ -1,0 +1,162 @@
+//! A server for tests that writes exactly the bytes it is given: for answers that no HTTP library
+//! would send.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::bucket::Bucket;
+use super::connect::{Aws, Floor, Load, Tuning, retry_config, timeout_config};
+use super::wire::http_client;
+use crate::model::{AccountId, BucketName};
+
+/// What is written for one request.
+#[derive(Clone, Debug)]
+pub(crate) enum Canned {
+    /// These bytes, then the connection is closed.
+    Bytes(Vec<u8>),
+    /// These bytes, then nothing more for ever.
+    ThenSilence(Vec<u8>),
+    /// These bytes, then one byte each 20 ms.
+    ThenDrip(Vec<u8>),
+}
+
+/// A server on a free loopback port, and what it was asked.
+pub(crate) struct Raw {
+    pub url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    listening: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+impl Raw {
+    /// Answers the n-th request, counted from 0, with what `answer` says.
+    pub async fn start(answer: impl Fn(usize) -> Canned + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let asked = Arc::<Mutex<Vec<String>>>::default();
+        let heads = Arc::clone(&asked);
+        let answer = Arc::new(answer);
+        let listening = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (heads, answer) = (Arc::clone(&heads), Arc::clone(&answer));
+                tokio::spawn(async move {
+                    let mut head = Vec::new();
+                    let mut buffer = [0; 4096];
+                    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+                        match stream.read(&mut buffer).await {
+                            Ok(n) if n > 0 => head.extend_from_slice(&buffer[..n]),
+                            _ => return,
+                        }
+                    }
+                    let nth = {
+                        let mut heads = heads.lock().expect("not poisoned");
+                        heads.push(String::from_utf8_lossy(&head).into_owned());
+                        heads.len() - 1
+                    };
+                    match answer(nth) {
+                        Canned::Bytes(bytes) => drop(stream.write_all(&bytes).await),
+                        Canned::ThenSilence(bytes) => {
+                            drop(stream.write_all(&bytes).await);
+                            std::future::pending::<()>().await;
+                        }
+                        Canned::ThenDrip(bytes) => {
+                            drop(stream.write_all(&bytes).await);
+                            while stream.write_all(b"x").await.is_ok() {
+                                crate::clock::Clock.sleep(Duration::from_millis(20)).await;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        Self { url, asked, listening }
+    }
+
+    /// The same answer to every request.
+    pub async fn always(answer: Canned) -> Self {
+        Self::start(move |_| answer.clone()).await
+    }
+
+    /// These answers in turn; the last one again and again.
+    pub async fn in_turn(answers: Vec<Canned>) -> Self {
+        Self::start(move |nth| answers[nth.min(answers.len() - 1)].clone()).await
+    }
+
+    /// The heads of all requests so far.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("not poisoned").clone()
+    }
+
+    pub async fn aws(&self) -> Aws {
+        connect(&self.url, Tuning { patience: Duration::ZERO, ..quick() }).await
+    }
+
+    pub async fn bucket(&self) -> Bucket {
+        bucket_of(&self.aws().await)
+    }
+}
+
+/// Limits that end within a test's time.
+pub(crate) fn quick() -> Tuning {
+    Tuning {
+        attempts: 1,
+        patience: Duration::from_secs(5),
+        read_timeout: Duration::from_millis(300),
+        floor: Floor { bytes_per_second: 1000, window: Duration::from_millis(300) },
+    }
+}
+
+/// A connection with made-up credentials and no look at this machine's settings.
+pub(crate) async fn connect(url: &str, tuning: Tuning) -> Aws {
+    connect_with(url, tuning, None).await
+}
+
+/// Each look for credentials finds the next access key: `AKID1`, `AKID2`, ….
+pub(crate) async fn connect_with(url: &str, tuning: Tuning, max_connections: Option<u32>) -> Aws {
+    let (url, looked) = (url.to_owned(), AtomicU32::new(0));
+    let load: Load = Box::new(move || {
+        let key = format!("AKID{}", 1 + looked.fetch_add(1, Ordering::Relaxed));
+        let credentials = Credentials::new(key, "secret", None, None, "test");
+        let sdk = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
+            .region(aws_config::Region::new("us-east-1"))
+            .endpoint_url(&url)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http_client())
+            .retry_config(retry_config(tuning))
+            .timeout_config(timeout_config(tuning))
+            .build();
+        Box::pin(std::future::ready(sdk))
+    });
+    Aws::with(load, max_connections, tuning).await
+}
+
+pub(crate) fn bucket_of(aws: &Aws) -> Bucket {
+    let owner = AccountId::new("123456789012").expect("twelve digits");
+    aws.bucket(&BucketName::from("photos"), "us-east-1", &owner)
+}
+
+/// A whole answer with its right length.
+pub(crate) fn answer(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Canned {
+    let body = body.as_ref();
+    Canned::Bytes(head_and(&format!("{status}\r\nContent-Length: {}{headers}", body.len()), body))
+}
+
+/// A status line with headers as they stand, and a body as it stands.
+pub(crate) fn head_and(head: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
