@@ -9,7 +9,11 @@ use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+<<<<<<< HEAD
 use tokio::net::TcpListener;
+=======
+use tokio::net::{TcpListener, TcpStream};
+>>>>>>> in/aws
 
 use super::bucket::Bucket;
 use super::connect::{Aws, Floor, Load, Tuning, retry_config, timeout_config};
@@ -52,6 +56,7 @@ impl Raw {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (heads, answer) = (Arc::clone(&heads), Arc::clone(&answer));
                 tokio::spawn(async move {
+<<<<<<< HEAD
                     let mut head = Vec::new();
                     let mut buffer = [0; 4096];
                     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -63,6 +68,12 @@ impl Raw {
                     let nth = {
                         let mut heads = heads.lock().expect("not poisoned");
                         heads.push(String::from_utf8_lossy(&head).into_owned());
+=======
+                    let Some(request) = read_request(&mut stream).await else { return };
+                    let nth = {
+                        let mut heads = heads.lock().expect("not poisoned");
+                        heads.push(String::from_utf8_lossy(&request).into_owned());
+>>>>>>> in/aws
                         heads.len() - 1
                     };
                     match answer(nth) {
@@ -94,7 +105,11 @@ impl Raw {
         Self::start(move |nth| answers[nth.min(answers.len() - 1)].clone()).await
     }
 
+<<<<<<< HEAD
     /// The heads of all requests so far.
+=======
+    /// All requests so far, heads and bodies.
+>>>>>>> in/aws
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("not poisoned").clone()
     }
@@ -108,6 +123,29 @@ impl Raw {
     }
 }
 
+<<<<<<< HEAD
+=======
+/// Reads a request to its end; `None` where the connection ends first.
+async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
+            let length = head.split_once("content-length: ").map_or("0", |(_, behind)| behind);
+            let length: usize = length.lines().next()?.trim().parse().ok()?;
+            if request.len() >= end + 4 + length {
+                return Some(request);
+            }
+        }
+        match stream.read(&mut buffer).await {
+            Ok(n) if n > 0 => request.extend_from_slice(&buffer[..n]),
+            _ => return None,
+        }
+    }
+}
+
+>>>>>>> in/aws
 /// Limits that end within a test's time.
 pub(crate) fn quick() -> Tuning {
     Tuning {
