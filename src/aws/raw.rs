@@ -9,11 +9,7 @@ use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-<<<<<<< HEAD
-use tokio::net::TcpListener;
-=======
 use tokio::net::{TcpListener, TcpStream};
->>>>>>> in/aws
 
 use super::bucket::Bucket;
 use super::connect::{Aws, Floor, Load, Tuning, retry_config, timeout_config};
@@ -56,24 +52,10 @@ impl Raw {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (heads, answer) = (Arc::clone(&heads), Arc::clone(&answer));
                 tokio::spawn(async move {
-<<<<<<< HEAD
-                    let mut head = Vec::new();
-                    let mut buffer = [0; 4096];
-                    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-                        match stream.read(&mut buffer).await {
-                            Ok(n) if n > 0 => head.extend_from_slice(&buffer[..n]),
-                            _ => return,
-                        }
-                    }
-                    let nth = {
-                        let mut heads = heads.lock().expect("not poisoned");
-                        heads.push(String::from_utf8_lossy(&head).into_owned());
-=======
                     let Some(request) = read_request(&mut stream).await else { return };
                     let nth = {
                         let mut heads = heads.lock().expect("not poisoned");
                         heads.push(String::from_utf8_lossy(&request).into_owned());
->>>>>>> in/aws
                         heads.len() - 1
                     };
                     match answer(nth) {
@@ -105,11 +87,7 @@ impl Raw {
         Self::start(move |nth| answers[nth.min(answers.len() - 1)].clone()).await
     }
 
-<<<<<<< HEAD
-    /// The heads of all requests so far.
-=======
     /// All requests so far, heads and bodies.
->>>>>>> in/aws
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("not poisoned").clone()
     }
@@ -123,8 +101,6 @@ impl Raw {
     }
 }
 
-<<<<<<< HEAD
-=======
 /// Reads a request to its end; `None` where the connection ends first.
 async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut request = Vec::new();
@@ -145,7 +121,6 @@ async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     }
 }
 
->>>>>>> in/aws
 /// Limits that end within a test's time.
 pub(crate) fn quick() -> Tuning {
     Tuning {
