@@ -125,6 +125,8 @@ fn refusal(error: AwsError) -> Result<Value, AwsError> {
     let code = error.code().unwrap_or_default();
     match error.kind() {
         ErrorKind::Denied => Ok(json!({"unknown": "AccessDenied"})),
+        // Other servers take a question that they do not know for another one.
+        ErrorKind::BadAnswer => Ok(json!({"unknown": "BadAnswer"})),
         ErrorKind::NotImplemented => Ok(json!({"unknown": "NotImplemented"})),
         ErrorKind::Other if error.status() == Some(404) && code.starts_with("NoSuch") => {
             Ok(Value::Null)

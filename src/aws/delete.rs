@@ -381,5 +381,7 @@ mod tests {
         let versioned = DeleteTarget { etag: Some(ETag::new("x")), ..target("a", Some("1")) };
         let document = delete_document(&[versioned], &about).expect("a version is enough");
         assert_eq!(document.objects()[0].e_tag(), None);
+        let pinned = delete_document(&[target("a", None)], &about).expect("an ETag is enough");
+        assert_eq!(pinned.objects()[0].e_tag(), Some("\"abc\""));
     }
 }

@@ -29,6 +29,9 @@ mod parse;
 mod retry;
 mod wire;
 
+/// The log filter that shows every request the SDK sends.
+pub const REQUESTS_IN_LOG: &str = "aws_smithy_runtime=debug";
+
 pub use bucket::{Bucket, BucketDeletion};
 pub use buckets::BucketEntry;
 pub use connect::{Aws, Settings};

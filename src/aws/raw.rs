@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::bucket::Bucket;
 use super::connect::{Aws, Floor, Load, Tuning, retry_config, timeout_config};
@@ -52,17 +52,10 @@ impl Raw {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (heads, answer) = (Arc::clone(&heads), Arc::clone(&answer));
                 tokio::spawn(async move {
-                    let mut head = Vec::new();
-                    let mut buffer = [0; 4096];
-                    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-                        match stream.read(&mut buffer).await {
-                            Ok(n) if n > 0 => head.extend_from_slice(&buffer[..n]),
-                            _ => return,
-                        }
-                    }
+                    let Some(request) = read_request(&mut stream).await else { return };
                     let nth = {
                         let mut heads = heads.lock().expect("not poisoned");
-                        heads.push(String::from_utf8_lossy(&head).into_owned());
+                        heads.push(String::from_utf8_lossy(&request).into_owned());
                         heads.len() - 1
                     };
                     match answer(nth) {
@@ -94,7 +87,7 @@ impl Raw {
         Self::start(move |nth| answers[nth.min(answers.len() - 1)].clone()).await
     }
 
-    /// The heads of all requests so far.
+    /// All requests so far, heads and bodies.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("not poisoned").clone()
     }
@@ -105,6 +98,26 @@ impl Raw {
 
     pub async fn bucket(&self) -> Bucket {
         bucket_of(&self.aws().await)
+    }
+}
+
+/// Reads a request to its end; `None` where the connection ends first.
+async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
+            let length = head.split_once("content-length: ").map_or("0", |(_, behind)| behind);
+            let length: usize = length.lines().next()?.trim().parse().ok()?;
+            if request.len() >= end + 4 + length {
+                return Some(request);
+            }
+        }
+        match stream.read(&mut buffer).await {
+            Ok(n) if n > 0 => request.extend_from_slice(&buffer[..n]),
+            _ => return None,
+        }
     }
 }
 

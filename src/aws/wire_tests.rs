@@ -245,6 +245,9 @@ async fn a_batch_names_every_tag_and_accounts_for_every_key() {
     assert_eq!(outcomes[0], Deletion::Changed);
     assert!(matches!(outcomes[1], Deletion::Deleted { .. }));
     assert!(matches!(outcomes[2], Deletion::Unknown(_)));
+    let asked = raw.asked()[0].replace("&quot;", "\"");
+    assert_eq!(asked.matches("<ETag>\"e\"</ETag>").count(), 3, "{asked}");
+    assert!(asked.contains("<Quiet>false</Quiet>"), "{asked}");
     let cut = Raw::always(answer("200 OK", "", &body[..body.len() - 5])).await;
     let error = cut.bucket().await.delete_batch(&targets).await.expect_err("cut off");
     assert!(error.outcome_unknown(), "{error}");

@@ -172,12 +172,12 @@ fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Fa
     answer
 }
 
-/// `S3PLAN_LOG` takes what `RUST_LOG` takes elsewhere: `debug`, `s3plan=trace,aws_smithy=debug`.
+/// `S3PLAN_LOG` takes what `RUST_LOG` takes elsewhere: `debug`, `s3plan=trace`.
 fn log_to(screen: &Screen, verbose: u8) {
     let wanted = session::variable("S3PLAN_LOG");
     let wanted = match (wanted, verbose) {
         (Some(wanted), _) => wanted,
-        (None, 2..) => "s3plan=debug,aws_smithy_runtime=debug".into(),
+        (None, 2..) => format!("s3plan=debug,{}", crate::aws::REQUESTS_IN_LOG),
         (None, _) => return,
     };
     let screen = screen.clone();

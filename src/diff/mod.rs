@@ -8,36 +8,14 @@
 //! Which change comes first is not decided here but in [`crate::graph`].
 
 mod block;
-mod reason;
 mod waves;
 
 pub use block::Blocker;
-pub use reason::Reason;
-pub use waves::Wave;
 
 use crate::model::{
-    ActionKind, BucketName, Count, Desired, DesiredArchive, Endpoint, Observed, ProofForecast,
-    SeenBucket, Takes, Tally, Unprovable, Versioning, VersionsWanted,
+    ActionKind, BucketName, Change, Count, Desired, DesiredArchive, Endpoint, Observed,
+    ProofForecast, Reason, SeenBucket, Takes, Tally, Unprovable, Versioning, VersionsWanted, Wave,
 };
-
-/// One difference between what is wanted and what is, on one bucket.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// On which bucket.
-    pub bucket: BucketName,
-    /// What must be done.
-    pub kind: ActionKind,
-    /// Why.
-    pub reason: Reason,
-    /// How much of it.
-    pub count: Count,
-    /// How many of those objects earlier runs have done already; not part of `count`.
-    pub done: u64,
-    /// For restores and the downloads behind them: which wave.
-    pub wave: Option<Wave>,
-    /// For downloads: which objects.
-    pub takes: Option<Takes>,
-}
 
 /// All that [`compare`] found.
 #[derive(Clone, Debug, Default)]

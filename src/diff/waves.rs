@@ -5,27 +5,10 @@
 //! would come closer than a day to the copies' end. The next wave is asked for when the downloads
 //! of the one before are done.
 
-use std::collections::BTreeMap;
-
-use crate::model::{Count, DesiredArchive, ObjectRange, StorageClass, Stretch, Tally, pace};
+use crate::model::{DesiredArchive, ObjectRange, Stretch, Tally, Wave, pace};
 
 /// The hours that must remain between the estimated end of a download and the copies' end.
 const MARGIN_HOURS: f64 = 24.0;
-
-/// One bucket's share of a wave.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wave {
-    /// Counted from 0 over the whole plan.
-    pub number: u32,
-    /// The stretch of the bucket's inventory that it covers.
-    pub range: ObjectRange,
-    /// What must be asked for, by storage class.
-    pub to_restore: BTreeMap<StorageClass, Count>,
-    /// All that must be waited for, restores that are under way included.
-    pub count: Count,
-    /// The longest that AWS says these restores take.
-    pub thaw_hours: f64,
-}
 
 /// Where the laying out stands, over all buckets of a plan in download order.
 #[derive(Debug, Default)]

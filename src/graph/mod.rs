@@ -9,8 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diff::Change;
-use crate::model::{Action, ActionGraph, ActionId, ActionKind, BucketName, Takes, Usd};
+use crate::model::{Action, ActionGraph, ActionId, ActionKind, BucketName, Change, Takes, Usd};
 
 /// Puts changes in order.
 ///
@@ -118,8 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::diff::Reason;
-    use crate::model::Count;
+    use crate::model::{Count, Reason};
 
     fn kinds() -> impl Strategy<Value = Vec<(u8, ActionKind)>> {
         let kind = prop::sample::select(vec![

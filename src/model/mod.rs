@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod caller;
+pub mod change;
 pub mod desired;
 pub mod evidence;
 pub mod filter;
@@ -16,12 +17,14 @@ pub mod observed;
 pub mod pace;
 pub mod place;
 pub mod proof;
+pub mod reason;
 pub mod restore;
 pub mod selection;
 pub mod status;
 
 pub use action::{Action, ActionGraph, ActionId, ActionKind, Bytes, ObjectRange, Takes};
 pub use caller::{Caller, CallerKind, Endpoint};
+pub use change::{Change, Wave};
 pub use desired::{
     AfterArchive, Desired, DesiredArchive, DesiredBucket, DesiredPolicy, Limits, LockMode, LockTo,
     ManifestRef, PolicySource, Transfer, UnconditionalDeletes, Unprovable, VersionsWanted,
@@ -38,6 +41,7 @@ pub use observed::{
 };
 pub use place::absolute;
 pub use proof::{Proof, ProofKind};
+pub use reason::Reason;
 pub use restore::{KeepDays, RestoreWish, Tier};
 pub use selection::Selection;
 pub use status::{BucketPhase, BucketStatus, StatusDoc, Wait};

@@ -3,8 +3,7 @@
 //! Prices: AWS list prices in us-east-1, US dollars, GB = 2^30 bytes, as known in November 2026.
 //! Sources: the AWS price list for AmazonS3; AWS re:Post, "s3-manage-data-retrieval".
 
-use crate::diff::Change;
-use crate::model::{ActionKind, Count, DesiredArchive, StorageClass, Tier, Usd, pace};
+use crate::model::{ActionKind, Change, Count, DesiredArchive, StorageClass, Tier, Usd, pace};
 
 /// When the prices below were last looked at, for the words of a plan.
 pub const PRICES_AS_OF: &str = "us-east-1, November 2026";

@@ -13,11 +13,11 @@ pub mod words;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::diff::{self, Blocker, Change};
+use crate::diff::{self, Blocker};
 use crate::graph;
 use crate::model::{
-    AccountId, Action, ActionGraph, ActionKind, AfterArchive, BucketName, Desired, DesiredArchive,
-    Endpoint, ManifestRef, Observed, SeenBucket, UnconditionalDeletes, Unprovable,
+    AccountId, Action, ActionGraph, ActionKind, AfterArchive, BucketName, Change, Desired,
+    DesiredArchive, Endpoint, ManifestRef, Observed, SeenBucket, UnconditionalDeletes, Unprovable,
     UploadInProgress, Versioning, VersionsWanted,
 };
 

@@ -22,7 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plan", &["diff", "graph", "model"]),
     (
         "apply",
-        &["plan", "graph", "aws", "archive", "proof", "policy", "state", "clock", "event", "model"],
+        &[
+            "plan", "graph", "observe", "aws", "archive", "proof", "policy", "state", "clock",
+            "event", "model",
+        ],
     ),
     ("report", &["plan", "graph", "event", "model"]),
     (

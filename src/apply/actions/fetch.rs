@@ -10,8 +10,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
 use crate::archive::{Archive, ArchiveError, Staged, keymap};
-use crate::aws::{AwsError, Body, ErrorKind};
-use crate::model::{ObjectHeaders, ObjectVersion, Proof, ProofKind, Standing, Unprovable};
+use crate::aws::{AwsError, Body, ErrorKind, Get};
+use crate::model::{
+    ObjectHeaders, ObjectVersion, Proof, ProofForecast, ProofKind, Standing, Unprovable,
+};
 use crate::proof::{self, Digests, Hasher, Ladder, Offer, Verdict};
 use crate::state::Row;
 
@@ -134,26 +136,19 @@ async fn receive(
     part_sizes: &[u64],
 ) -> Result<Received, Trouble> {
     let version = object.version_id.as_deref();
+    let mut part_sizes = part_sizes.to_vec();
+    // Asked before the body is opened: a body holds its connection, and connections are limited.
+    if part_sizes.is_empty() && object.proof_forecast() == ProofForecast::MultipartETag {
+        part_sizes = sizes_of_parts(work, object, None).await?;
+    }
     let mut got = work.door.get(&object.key, version, &object.etag, None).await?;
-    let mut headers = got.head.headers.clone();
-    if got.head.size != object.size {
-        return Err(Trouble::Ends(End::Stale(format!(
-            "{:?} has {} bytes now and had {} when it was listed",
-            object.key, got.head.size, object.size
-        ))));
-    }
-    part_sizes.clone_into(&mut headers.part_sizes);
-    let mut ladder = Ladder::of(&Offer::new(&object.etag, object.size, &headers));
-    if ladder.wants_part_sizes()
-        && let Some(count) = parts_count(object, &headers)
-        && let Some(sizes) =
-            work.door.part_sizes(&object.key, version, &object.etag, object.size, count).await?
-    {
-        headers.part_sizes = sizes;
-        ladder = Ladder::of(&Offer::new(&object.etag, object.size, &headers));
-    }
-    if headers.tag_count > 0 {
-        headers.tags = Some(work.door.tags(&object.key, version).await?);
+    let (mut headers, mut ladder) = offered(object, &got, &part_sizes)?;
+    if ladder.wants_part_sizes() && part_sizes.is_empty() {
+        // The listing did not say so, but only the parts can prove this one.
+        drop(got);
+        part_sizes = sizes_of_parts(work, object, Some(&headers)).await?;
+        got = work.door.get(&object.key, version, &object.etag, None).await?;
+        (headers, ladder) = offered(object, &got, &part_sizes)?;
     }
     let mut sink = Sink::open(place, object, Hasher::new(&ladder)).await?;
     let mut breaks = 0;
@@ -183,7 +178,41 @@ async fn receive(
         }
     }
     let (staged, digests) = sink.close().await?;
+    if headers.tag_count > 0 {
+        headers.tags = Some(work.door.tags(&object.key, version).await?);
+    }
     Ok(Received { staged, digests, ladder, headers })
+}
+
+/// What an answered GET offers to prove the object by, with the part sizes known so far.
+fn offered(
+    object: &ObjectVersion,
+    got: &Get,
+    part_sizes: &[u64],
+) -> Result<(ObjectHeaders, Ladder), Trouble> {
+    if got.head.size != object.size {
+        return Err(Trouble::Ends(End::Stale(format!(
+            "{:?} has {} bytes now and had {} when it was listed",
+            object.key, got.head.size, object.size
+        ))));
+    }
+    let mut headers = got.head.headers.clone();
+    part_sizes.clone_into(&mut headers.part_sizes);
+    let ladder = Ladder::of(&Offer::new(&object.etag, object.size, &headers));
+    Ok((headers, ladder))
+}
+
+/// The sizes of an object's parts, as far as the server tells them; empty where it does not.
+async fn sizes_of_parts(
+    work: &Work,
+    object: &ObjectVersion,
+    headers: Option<&ObjectHeaders>,
+) -> Result<Vec<u64>, Trouble> {
+    let Some(count) = parts_count(object, headers) else { return Ok(Vec::new()) };
+    let version = object.version_id.as_deref();
+    let sizes =
+        work.door.part_sizes(&object.key, version, &object.etag, object.size, count).await?;
+    Ok(sizes.unwrap_or_default())
 }
 
 /// Why pouring stopped before the end of the body.
@@ -266,10 +295,10 @@ impl Sink {
     }
 }
 
-fn parts_count(object: &ObjectVersion, headers: &ObjectHeaders) -> Option<u32> {
+fn parts_count(object: &ObjectVersion, headers: Option<&ObjectHeaders>) -> Option<u32> {
     let of_etag = object.etag.as_multipart().map(|(_, parts)| parts);
     let of_checksum = || {
-        let value = headers.checksums.values().find_map(|value| value.rsplit_once('-'));
+        let value = headers?.checksums.values().find_map(|value| value.rsplit_once('-'));
         value.and_then(|(_, parts)| parts.parse().ok())
     };
     of_etag.or_else(of_checksum)
@@ -281,7 +310,7 @@ async fn uneven_parts(
     object: &ObjectVersion,
     headers: &ObjectHeaders,
 ) -> Result<Option<Vec<u64>>, Trouble> {
-    let Some(count) = parts_count(object, headers).filter(|&count| count > 1) else {
+    let Some(count) = parts_count(object, Some(headers)).filter(|&count| count > 1) else {
         return Ok(None);
     };
     let version = object.version_id.as_deref();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::AfterArchive;
+use super::desired::AfterArchive;
 
 /// Why a change is needed. Shown, and never steers an apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
