@@ -1,16 +1,21 @@
 //! The one funnel through which facts leave an apply: to the journal first, then to whoever reads.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::event::{Event, Fact, Reporter, Tick};
+use crate::model::ActionId;
 use crate::state::{AuditEntry, AuditLog, State, StateError};
 
 /// Status is written at most this often while only progress is made.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Progress of one action is told at most this often.
 const TICK_EVERY: Duration = Duration::from_millis(100);
+
+/// Writes `status.json` from what the state says.
+pub type WriteStatus = Box<dyn FnMut(&State) -> Result<(), StateError> + Send>;
 
 /// Records facts, tells them, and keeps `status.json` true.
 pub struct Recorder {
@@ -23,9 +28,9 @@ pub struct Recorder {
 struct Inner {
     audit: AuditLog,
     reporters: Vec<Box<dyn Reporter>>,
-    status: Box<dyn FnMut(&State) -> Result<(), StateError> + Send>,
+    status: WriteStatus,
     status_at: Option<Instant>,
-    ticked_at: Option<Instant>,
+    ticked_at: BTreeMap<ActionId, Instant>,
 }
 
 impl Recorder {
@@ -36,9 +41,9 @@ impl Recorder {
         clock: Clock,
         audit: AuditLog,
         reporters: Vec<Box<dyn Reporter>>,
-        status: Box<dyn FnMut(&State) -> Result<(), StateError> + Send>,
+        status: WriteStatus,
     ) -> Self {
-        let inner = Inner { audit, reporters, status, status_at: None, ticked_at: None };
+        let inner = Inner { audit, reporters, status, status_at: None, ticked_at: BTreeMap::new() };
         Self { state, run, clock, inner: Mutex::new(inner) }
     }
 
@@ -64,10 +69,11 @@ impl Recorder {
     pub fn tick(&self, tick: &Tick) -> Result<(), StateError> {
         let mut inner = self.lock();
         let finished = tick.objects == tick.of_objects;
-        if !finished && inner.ticked_at.is_some_and(|at| at.elapsed() < TICK_EVERY) {
+        let last = inner.ticked_at.get(&tick.action);
+        if !finished && last.is_some_and(|at| at.elapsed() < TICK_EVERY) {
             return Ok(());
         }
-        inner.ticked_at = Some(Instant::now());
+        inner.ticked_at.insert(tick.action.clone(), Instant::now());
         for reporter in &mut inner.reporters {
             reporter.tick(tick);
         }

@@ -50,9 +50,14 @@ macro_rules! setting {
         match answer {
             Ok(_) => read_xml(&watch.body())
                 .ok_or_else(|| about.bad_answer("it is cut off or no XML"))?,
-            // Some servers name root elements otherwise, which the SDK does not take.
+            // Some servers name root elements otherwise, which the SDK does not take; others take
+            // the question for another one, and answer with a listing.
             Err(error) if *error.kind() == ErrorKind::BadAnswer => {
-                read_xml(&watch.body()).ok_or(error)?
+                let own = Some(watch.body()).filter(|_| !watch.closes("ListBucketResult"));
+                match own.and_then(|body| read_xml(&body)) {
+                    Some(setting) => setting,
+                    None => refusal(error)?,
+                }
             }
             Err(error) => refusal(error)?,
         }
@@ -125,7 +130,6 @@ fn refusal(error: AwsError) -> Result<Value, AwsError> {
     let code = error.code().unwrap_or_default();
     match error.kind() {
         ErrorKind::Denied => Ok(json!({"unknown": "AccessDenied"})),
-        // Other servers take a question that they do not know for another one.
         ErrorKind::BadAnswer => Ok(json!({"unknown": "BadAnswer"})),
         ErrorKind::NotImplemented => Ok(json!({"unknown": "NotImplemented"})),
         ErrorKind::Other if error.status() == Some(404) && code.starts_with("NoSuch") => {

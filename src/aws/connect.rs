@@ -237,7 +237,7 @@ impl Aws {
             let answer = send(&link).await;
             let error = match answer {
                 Ok(answer) => return Ok(answer),
-                Err(error) => classify(about, &error),
+                Err(error) => classify(about, &error).asked_at(self.endpoint_label()),
             };
             if *error.kind() == ErrorKind::ExpiredCredentials && !refreshed {
                 refreshed = true;

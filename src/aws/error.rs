@@ -243,6 +243,16 @@ impl AwsError {
     }
 }
 
+impl AwsError {
+    /// Adds where it was asked, to failures that are about the way there.
+    pub(crate) fn asked_at(mut self, endpoint: &str) -> Self {
+        if matches!(self.0.kind, ErrorKind::Unreachable | ErrorKind::TimedOut | ErrorKind::NotS3) {
+            self.0.message = format!("{endpoint}: {}", self.0.message);
+        }
+        self
+    }
+}
+
 impl std::error::Error for AwsError {}
 
 impl fmt::Debug for AwsError {

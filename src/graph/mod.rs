@@ -72,9 +72,9 @@ impl Builder {
         };
         match (change.kind, change.takes) {
             // Each wait belongs to the restore of its own wave, each thawed download to its wait.
-            (ActionKind::AwaitRestore, _) => needs.extend(before(ActionKind::Restore).last()),
+            (ActionKind::AwaitRestore, _) => needs.extend(before(ActionKind::Restore).next_back()),
             (ActionKind::Download, Some(Takes::Thawed)) => {
-                needs.extend(before(ActionKind::AwaitRestore).last());
+                needs.extend(before(ActionKind::AwaitRestore).next_back());
             }
             (kind, _) => {
                 for earlier in needs_of(kind) {

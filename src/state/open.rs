@@ -94,6 +94,7 @@ fn open_to_write(path: &Path, holder: &str, check: Check) -> Result<Opened, Stat
     if !path.try_exists().map_err(|error| StateError::io(path, error))? {
         create(path)?;
     }
+    refuse_newer(path)?;
     let db = patiently(path, || builder(check).open(path).map(Db::Write))?;
     migrate(path, &db)?;
     Ok(Opened { db, lock })
@@ -255,6 +256,23 @@ fn migrate(path: &Path, db: &Db) -> Result<(), StateError> {
 /// There is no older schema yet: a file that claims one is not ours.
 fn upgrade(_tx: &WriteTransaction, from: u32) -> Result<(), Fault> {
     Err(Fault::Rot(format!("it claims the schema {from}, which never was")))
+}
+
+/// Looks at the schema before the file is opened for writing, which alone would change its bytes.
+///
+/// Whatever else is wrong with the file, opening it for writing finds out and can put right.
+fn refuse_newer(path: &Path) -> Result<(), StateError> {
+    let look = || match builder(Check::Plain).open_read_only(path) {
+        Ok(db) => Ok(Some(Db::Read(db))),
+        Err(_) => Ok(None),
+    };
+    match guarded(path, look) {
+        Ok(Some(db)) => match schema_of(path, &db) {
+            Err(newer @ StateError::Newer { .. }) => Err(newer),
+            _ => Ok(()),
+        },
+        _ => Ok(()),
+    }
 }
 
 fn schema_of(path: &Path, db: &Db) -> Result<u32, StateError> {

@@ -219,8 +219,8 @@ fn approving_other_evidence_than_there_is_is_refused() {
 
 #[test]
 fn a_state_held_by_another_process_is_told_with_its_holder() {
-    let silence = Rule::on("GetObject").then(Effect::Silence);
-    let scene = Scene::new(small_world().fault(silence)).planned(RETIRE);
+    let stall = Rule::on("GetObject").then(Effect::Stall { after: 0 });
+    let scene = Scene::new(small_world().fault(stall)).planned(RETIRE);
     let holder = scene.bed.spawn(["apply", "--yes"]);
     let downloading = || (scene.sandbox.witness().count("GetObject") > 0).then_some(());
     wait_for(Duration::from_secs(30), downloading).expect("the first one downloads");
