@@ -5,8 +5,10 @@
 //! started by it: all that is needed is `python3` with `venv`, and PyPI the first time.
 
 mod bad_input;
+mod blockers;
 mod contract;
 mod house;
 mod main_job;
+mod planning;
 mod servers;
 mod support;

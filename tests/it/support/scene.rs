@@ -53,6 +53,15 @@ impl Scene {
         self
     }
 
+    /// The evidence that a bucket's open gate waits for.
+    #[track_caller]
+    pub fn evidence(&self, bucket: &str) -> String {
+        let status = self.bed.s3plan(["status", "--json"]).exits(0).json();
+        let buckets = status["buckets"].as_array().expect("buckets");
+        let bucket = buckets.iter().find(|status| status["bucket"] == bucket).expect("the bucket");
+        bucket["evidence"].as_str().expect("an open gate").to_owned()
+    }
+
     /// Not one request was sent that could change anything.
     #[track_caller]
     pub fn assert_untouched(&self) {
