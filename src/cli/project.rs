@@ -119,7 +119,7 @@ mod tests {
         assert!(project.plans().expect("readable").is_empty());
         std::fs::write(&plan, "").expect("a file");
         std::fs::write(root.join("plans/notes.toml"), "").expect("a file");
-        assert_eq!(project.plans().expect("readable"), [plan.clone()]);
+        assert_eq!(project.plans().expect("readable"), std::slice::from_ref(&plan));
         assert_eq!(Project::of_plan(&plan), Some(project));
     }
 }

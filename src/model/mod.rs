@@ -6,6 +6,7 @@
 pub mod action;
 pub mod caller;
 pub mod change;
+pub mod counted;
 pub mod desired;
 pub mod evidence;
 pub mod filter;
@@ -25,6 +26,7 @@ pub mod status;
 pub use action::{Action, ActionGraph, ActionId, ActionKind, Bytes, ObjectRange, Takes};
 pub use caller::{Caller, CallerKind, Endpoint};
 pub use change::{Change, Wave};
+pub use counted::{counted, grouped};
 pub use desired::{
     AfterArchive, Desired, DesiredArchive, DesiredBucket, DesiredPolicy, Limits, LockMode, LockTo,
     ManifestRef, PolicySource, Transfer, UnconditionalDeletes, Unprovable, VersionsWanted,

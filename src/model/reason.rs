@@ -28,14 +28,12 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Archived => f.write_str("archived in S3, a copy must be thawed first"),
+            Self::Archived => f.write_str("archived in S3, thaws first"),
             Self::MustThaw => f.write_str("thawing takes hours"),
             Self::NotOnDisk => f.write_str("not in the archive yet"),
-            Self::NotReadBack => f.write_str("not read back from the medium yet"),
+            Self::NotReadBack => f.write_str("not read back from the disk yet"),
             Self::NotSealed => f.write_str("the archive is not a complete bag yet"),
-            Self::NotAws => {
-                f.write_str("the endpoint is not AWS: finds out whether conditional deletes hold")
-            }
+            Self::NotAws => f.write_str("not AWS: are conditions on deletes honoured?"),
             Self::DeletionFollows => f.write_str("deletions follow: a person must say yes"),
             Self::Then(then) => write!(f, "the manifest says then = \"{}\"", then.as_str()),
         }

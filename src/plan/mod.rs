@@ -48,7 +48,7 @@ pub struct Body {
     /// What it was made from.
     pub manifest: ManifestRef,
     /// How fast data may move.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "PlanTransfer::is_unlimited")]
     pub transfer: PlanTransfer,
     /// The buckets that the manifest covers, by name.
     #[serde(default, rename = "bucket")]
@@ -78,6 +78,13 @@ pub struct PlanTransfer {
     /// Connections at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_connections: Option<u32>,
+}
+
+impl PlanTransfer {
+    /// Whether the manifest sets no limit.
+    fn is_unlimited(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What a plan holds of one bucket: the outcome it leads to and what was seen of it.

@@ -1,12 +1,14 @@
 //! A plan in words: the screen that `plan` prints, and the comment that reviewers read.
 
+mod columns;
+
 use std::fmt::Write as _;
 
 use bytesize::ByteSize;
 
 use crate::model::{
     Action, ActionKind, AfterArchive, Count, Endpoint, SeenBucket, Tally, UnconditionalDeletes,
-    Unprovable, Usd,
+    Unprovable, Usd, counted, grouped,
 };
 
 use super::{Body, PlannedArchive, PlannedBucket, estimate};
@@ -28,41 +30,49 @@ pub fn tell(body: &Body, seen: &[SeenBucket]) -> String {
     text
 }
 
-/// The last line: what it adds up to.
+/// The last lines: what it adds up to.
 fn summary(body: &Body) -> String {
     if body.actions.is_empty() {
         return "Plan: nothing to do. What is wanted is what is.".into();
     }
-    let sum = |kind: ActionKind| {
-        let of_kind = body.actions.iter().filter(|action| action.kind == kind);
-        of_kind.fold(Count::default(), |sum, a| sum + Count { objects: a.objects, bytes: a.bytes })
-    };
     let mut parts = Vec::new();
     for (kind, verb) in [
-        (ActionKind::Restore, "to restore"),
-        (ActionKind::Download, "to download"),
-        (ActionKind::DeleteObjects, "to delete"),
+        (ActionKind::Restore, "restore"),
+        (ActionKind::Download, "download"),
+        (ActionKind::DeleteObjects, "delete"),
     ] {
-        let count = sum(kind);
-        if !count.is_empty() {
-            parts.push(format!("{} {verb} ({})", objects(count.objects), bytes(count.bytes)));
+        let of_kind = body.actions.iter().filter(|action| action.kind == kind);
+        let sum = of_kind
+            .fold(Count::default(), |sum, a| sum + Count { objects: a.objects, bytes: a.bytes });
+        if !sum.is_empty() {
+            // Only the first says what is counted: the line is long enough.
+            let number = match parts.is_empty() {
+                true => counted(sum.objects, "object"),
+                false => grouped(sum.objects),
+            };
+            parts.push(format!("{verb} {number} ({})", ByteSize::b(sum.bytes)));
         }
     }
-    let buckets = body.actions.iter().filter(|a| a.kind == ActionKind::DeleteBucket).count();
-    match buckets {
-        0 => {}
-        1 => parts.push("1 bucket to delete".into()),
-        n => parts.push(format!("{n} buckets to delete")),
+    let buckets = body.actions.iter().filter(|a| a.kind == ActionKind::DeleteBucket).count() as u64;
+    if buckets > 0 {
+        parts.push(format!("delete {}", counted(buckets, "bucket")));
     }
     if parts.is_empty() {
-        parts.push(format!("{} actions", body.actions.len()));
+        parts.push(counted(body.actions.len() as u64, "action"));
     }
     let cost: Usd = body.actions.iter().map(|action| action.cost).sum();
+    let cost = match cost.to_string() {
+        tiny if tiny.starts_with('<') => tiny.replacen('<', "less than", 1),
+        cost => format!("about {cost}"),
+    };
     let hours: f64 = body.actions.iter().filter_map(|action| action.hours).sum();
+    let time = match duration(hours) {
+        short if short.starts_with('<') => short.replacen('<', "less than", 1),
+        time => format!("about {time}"),
+    };
     format!(
-        "Plan: {}; about {cost} and {} (estimates: list prices of {}).",
+        "Plan: {}.\nEstimate: {cost}, {time} (list prices of {}).",
         parts.join(", "),
-        duration(hours),
         estimate::PRICES_AS_OF,
     )
 }
@@ -86,13 +96,12 @@ fn tell_bucket(text: &mut String, body: &Body, bucket: &PlannedBucket, seen: &Se
     if actions.is_empty() {
         line(text, format_args!("  nothing to do"));
     }
-    let mut returned = true;
-    for action in actions {
-        if returned && action.kind.is_irreversible() {
+    let no_return = actions.iter().position(|action| action.kind.is_irreversible());
+    for (place, told) in columns::lines(&actions).into_iter().enumerate() {
+        if Some(place) == no_return {
             line(text, format_args!("  ─────────────── no way back from here ───────────────"));
-            returned = false;
         }
-        tell_action(text, action);
+        line(text, format_args!("{told}"));
     }
 }
 
@@ -100,14 +109,16 @@ fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {
     let classes: Vec<String> = tally
         .by_class
         .iter()
-        .map(|(class, count)| format!("{class} {} ({})", count.objects, bytes(count.bytes)))
+        .map(|(class, count)| {
+            format!("{class} {} ({})", grouped(count.objects), ByteSize::b(count.bytes))
+        })
         .collect();
     let listed = match classes.is_empty() {
         true => String::from("no objects"),
         false => format!(
             "{}, {}: {}",
-            objects(tally.selected.objects),
-            bytes(tally.selected.bytes),
+            counted(tally.selected.objects, "object"),
+            ByteSize::b(tally.selected.bytes),
             classes.join(", ")
         ),
     };
@@ -117,8 +128,8 @@ fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {
             text,
             format_args!(
                 "  left out, stays in S3: {} ({})",
-                objects(tally.left_out.objects),
-                bytes(tally.left_out.bytes)
+                counted(tally.left_out.objects, "object"),
+                ByteSize::b(tally.left_out.bytes)
             ),
         );
     }
@@ -126,15 +137,16 @@ fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {
         line(
             text,
             format_args!(
-                "  versions: {} noncurrent, {} delete markers",
-                tally.noncurrent.objects, tally.delete_markers
+                "  versions: {} noncurrent, {}",
+                grouped(tally.noncurrent.objects),
+                counted(tally.delete_markers, "delete marker")
             ),
         );
     }
     let proofs: Vec<String> = tally
         .by_forecast
         .iter()
-        .map(|(forecast, count)| format!("{} {}", forecast.words(), count.objects))
+        .map(|(forecast, count)| format!("{} {}", forecast.words(), grouped(count.objects)))
         .collect();
     if !proofs.is_empty() {
         line(text, format_args!("  proof expected: {}", proofs.join(", ")));
@@ -161,61 +173,15 @@ fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {
     }
 }
 
-fn tell_action(text: &mut String, action: &Action) {
-    let sign = match action.kind {
-        ActionKind::SetPolicy => '~',
-        ActionKind::Approve => '?',
-        kind if kind.is_irreversible() => '-',
-        _ => '+',
-    };
-    let name = action.id.as_str().rsplit('/').next().unwrap_or(action.kind.as_str());
-    let amount = match action.kind {
-        ActionKind::AbortUploads => format!("{} uploads", action.objects),
-        _ if action.objects == 0 => String::new(),
-        _ if action.bytes == 0 => objects(action.objects),
-        _ => format!("{}, {}", objects(action.objects), bytes(action.bytes)),
-    };
-    let mut notes = Vec::new();
-    if let (Some(tier), Some(days)) = (action.tier, action.days) {
-        notes.push(format!("{tier} tier, kept {} days", days.get()));
-    }
-    if action.done > 0 {
-        notes.push(format!("{} done", action.done));
-    }
-    if action.cost > Usd::ZERO {
-        notes.push(format!("about {}", action.cost));
-    }
-    if let Some(hours) = action.hours {
-        notes.push(match action.kind {
-            ActionKind::AwaitRestore => format!("within {}", duration(hours)),
-            _ => format!("about {}", duration(hours)),
-        });
-    }
-    notes.push(action.reason.clone());
-    let told = format!("  {sign} {name:<16} {amount:<26} {}", notes.join("; "));
-    line(text, format_args!("{}", told.trim_end()));
-}
-
 fn line(text: &mut String, words: std::fmt::Arguments<'_>) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{words}");
 }
 
-fn objects(count: u64) -> String {
-    match count {
-        1 => "1 object".into(),
-        n => format!("{n} objects"),
-    }
-}
-
-fn bytes(bytes: u64) -> String {
-    ByteSize::b(bytes).to_string()
-}
-
-/// `less than 6 min`, `48 h`, `5.5 days`.
+/// An estimate to the hour or so: `< 6 min`, `48 h`, `5.5 days`.
 fn duration(hours: f64) -> String {
     match hours {
-        h if h <= 0.1 => "less than 6 min".into(),
+        h if h <= 0.1 => "< 6 min".into(),
         h if h < 1.0 => format!("{:.0} min", (h * 60.0).ceil()),
         h if h < 100.0 => format!("{:.0} h", h.ceil()),
         h => format!("{:.1} days", h / 24.0),

@@ -13,7 +13,8 @@ pub const MARKDOWN_LIMIT: usize = 65_000;
 /// there is no more room, and how much was left out.
 pub fn markdown(plan: &Plan) -> String {
     let lines: Vec<String> = plan.words.lines().map(diff_line).collect();
-    let summary = plan.words.lines().rev().find(|line| !line.is_empty()).unwrap_or_default();
+    let summary =
+        plan.words.lines().rev().find(|line| line.starts_with("Plan:")).unwrap_or_default();
     let fence = fence_around(&lines);
     let head = format!(
         "### s3plan\n\n{}\n\nPlan `{}` of `{}`.\n\n{fence}diff\n",

@@ -7,28 +7,12 @@ use bytesize::ByteSize;
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use crate::model::counted;
+pub(super) use crate::model::grouped;
+
 /// A number of bytes for people: `41.2 GiB`.
 pub fn bytes(bytes: u64) -> String {
     ByteSize::b(bytes).to_string()
-}
-
-/// A number of things, with thousands apart: `1 object`, `12,345 objects`.
-pub fn counted(count: u64, thing: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", grouped(count))
-}
-
-/// Digits in groups of three.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A duration in words, its two largest units: `less than a minute`, `5 min`, `2 h 10 min`,
