@@ -190,6 +190,10 @@ async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
             versioning.as_str()
         )));
     }
+    let Some(archive) = &work.bucket.archive else {
+        // The policy is all that is wanted, and `set-policy` looks at the live one itself.
+        return Ok(());
+    };
     let known = blocking(|| work.state.inventory(work.name()))?;
     let Some(known) = known else {
         // The state was lost since: list again, and go on only if nothing else was reviewed.
@@ -197,7 +201,7 @@ async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
         let found =
             take_inventory(&work.door, &work.state, work.name(), versioning, now_ms, &mut |_| {})
                 .await?;
-        if found.digest != work.archive.inventory {
+        if found.digest != archive.inventory {
             return Err(stale(
                 "the state does not know this plan's inventory, and a fresh listing differs from \
                  it"
@@ -206,7 +210,7 @@ async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
         }
         return Ok(());
     };
-    if known.digest != work.archive.inventory {
+    if known.digest != archive.inventory {
         return Err(stale("a newer plan has listed this bucket since".into()));
     }
     if begun {

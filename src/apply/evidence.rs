@@ -8,11 +8,11 @@ use crate::state::{Row, With};
 
 /// Whether a row's object may be deleted once its evidence is approved.
 pub(super) fn is_deletable(work: &Work, row: &Row) -> bool {
-    let Some(stored) = &row.stored else { return false };
+    let (Some(stored), Some(archive)) = (&row.stored, &work.bucket.archive) else { return false };
     let proven = match stored.proof.kind {
         ProofKind::Unproven => false,
-        ProofKind::SizeOnly => work.archive.unprovable == Unprovable::Size,
-        ProofKind::Twice => work.archive.unprovable != Unprovable::Keep,
+        ProofKind::SizeOnly => archive.unprovable == Unprovable::Size,
+        ProofKind::Twice => archive.unprovable != Unprovable::Keep,
         _ => true,
     };
     proven && is_home(row) && work.selection.takes(&row.object)
@@ -24,7 +24,7 @@ pub(super) fn is_deletable(work: &Work, row: &Row) -> bool {
 /// [`End::Failed`] where an object that the outcome covers is neither proven at home nor known to
 /// be unprovable: then the bucket is not done, and nobody is asked to approve anything.
 pub fn gather(work: &Work) -> Result<Evidence, Trouble> {
-    let archive = &work.archive;
+    let archive = work.archive()?;
     let mut builder = EvidenceBuilder::new(
         &work.plan.body.account,
         work.name(),

@@ -15,7 +15,9 @@ use crate::archive::{Archive, Expect, Owner};
 use crate::aws::{Aws, Bucket};
 use crate::clock::Clock;
 use crate::event::Tick;
-use crate::model::{Action, BadGlob, BucketName, EvidenceId, Number, Selection, absolute};
+use crate::model::{
+    Action, BadGlob, BucketName, EvidenceId, Number, Selection, VersionsWanted, absolute,
+};
 use crate::plan::{Plan, PlannedArchive, PlannedBucket};
 use crate::state::{AuditEntry, Mark, Row, State, StateError, With};
 
@@ -58,9 +60,7 @@ pub struct Work {
     pub plan: Arc<Plan>,
     /// This bucket in it.
     pub bucket: PlannedBucket,
-    /// Its archive.
-    pub archive: PlannedArchive,
-    /// Where that is, absolute.
+    /// Where its archive is, absolute; empty where only a policy is wanted.
     pub to: PathBuf,
     /// What the outcome covers.
     pub selection: Selection,
@@ -129,17 +129,18 @@ impl Work {
         let mut works = Vec::new();
         for bucket in &plan.body.buckets {
             let targeted = options.targets.is_empty() || options.targets.contains(&bucket.name);
-            let Some(archive) = bucket.archive.as_ref().filter(|_| targeted) else { continue };
-            if plan.actions_of(&bucket.name).next().is_none() {
+            if !targeted || plan.actions_of(&bucket.name).next().is_none() {
                 continue;
             }
-            let to = absolute(&archive.to, options.home.as_deref(), &options.project);
+            let (to, selection) = match &bucket.archive {
+                Some(archive) => place_of(archive, options)?,
+                None => (PathBuf::new(), Selection::new(&[], &[], VersionsWanted::Current)?),
+            };
             works.push(Arc::new(Self {
                 plan: Arc::clone(plan),
                 bucket: bucket.clone(),
-                archive: archive.clone(),
-                to: to.ok_or_else(|| WorkError::NoHome { to: archive.to.clone() })?,
-                selection: Selection::new(&archive.include, &archive.exclude, archive.versions)?,
+                to,
+                selection,
                 aws: doors.aws.clone(),
                 door: doors.aws.bucket(&bucket.name, &bucket.region, &plan.body.account),
                 state: doors.state.clone(),
@@ -158,6 +159,16 @@ impl Work {
     /// The bucket's name.
     pub fn name(&self) -> &BucketName {
         &self.bucket.name
+    }
+
+    /// The archive that the plan wants of this bucket.
+    ///
+    /// # Errors
+    /// [`End::Refused`] where it wants a policy only; the plan's audit lets no action come here then.
+    pub fn archive(&self) -> Result<&PlannedArchive, Trouble> {
+        self.bucket.archive.as_ref().ok_or_else(|| {
+            Trouble::Ends(End::Refused("the plan wants no archive of this bucket".into()))
+        })
     }
 
     /// The archive, opened and locked at first use and until the apply ends.
@@ -275,6 +286,16 @@ impl Work {
     pub fn unless_stopped(&self) -> Result<(), Trouble> {
         if self.stop.asked() { Err(Trouble::Ends(End::Parked)) } else { Ok(()) }
     }
+}
+
+/// Where an archive is, and what the outcome covers.
+fn place_of(
+    archive: &PlannedArchive,
+    options: &Options,
+) -> Result<(PathBuf, Selection), WorkError> {
+    let to = absolute(&archive.to, options.home.as_deref(), &options.project);
+    let to = to.ok_or_else(|| WorkError::NoHome { to: archive.to.clone() })?;
+    Ok((to, Selection::new(&archive.include, &archive.exclude, archive.versions)?))
 }
 
 /// Whether a row's bytes are in the archive and were read back.

@@ -183,6 +183,7 @@ impl Changes<'_> {
             done: 0,
             wave: None,
             takes: None,
+            policy: None,
         });
         let last = self.list.len() - 1;
         &mut self.list[last]

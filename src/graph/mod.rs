@@ -58,7 +58,9 @@ impl Builder {
             range: change.wave.as_ref().map(|wave| wave.range),
             takes: change.takes,
             uploads_digest: None,
-            policy: None,
+            policy: change.policy.as_ref().and_then(|policy| policy.document.clone()),
+            policy_before: change.policy.as_ref().and_then(|policy| policy.before.clone()),
+            lose_access: change.policy.as_ref().is_some_and(|policy| policy.lose_access),
         });
     }
 
@@ -150,6 +152,7 @@ mod tests {
                     done: 0,
                     wave: None,
                     takes: None,
+                    policy: None,
                 })
                 .collect();
             let graph = order(&changes);

@@ -164,6 +164,13 @@ pub struct Action {
     /// `set-policy`: the whole document; an absent one removes the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
+    /// `set-policy`: fingerprint of the live policy that the plan saw, 64 hex digits; `None`: the
+    /// bucket had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_before: Option<String>,
+    /// `set-policy`: the manifest accepts that the caller loses access.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lose_access: bool,
 }
 
 /// Which objects a download takes.
@@ -178,6 +185,10 @@ pub enum Takes {
 
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 fn is_free(cost: &Usd) -> bool {

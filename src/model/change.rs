@@ -6,6 +6,7 @@ use super::action::{ActionKind, ObjectRange, Takes};
 use super::name::BucketName;
 use super::object::StorageClass;
 use super::observed::Count;
+use super::policy::PolicyChange;
 use super::reason::Reason;
 
 /// One difference between what is wanted and what is, on one bucket.
@@ -25,6 +26,8 @@ pub struct Change {
     pub wave: Option<Wave>,
     /// For downloads: which objects.
     pub takes: Option<Takes>,
+    /// For `set-policy`: the policy.
+    pub policy: Option<PolicyChange>,
 }
 
 /// One bucket's share of a wave.

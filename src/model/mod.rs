@@ -17,6 +17,7 @@ pub mod object;
 pub mod observed;
 pub mod pace;
 pub mod place;
+pub mod policy;
 pub mod proof;
 pub mod reason;
 pub mod restore;
@@ -42,6 +43,7 @@ pub use observed::{
     UploadInProgress, Versioning,
 };
 pub use place::absolute;
+pub use policy::{Identity, PolicyChange, PolicyWish, WantedDocument};
 pub use proof::{Proof, ProofKind};
 pub use reason::Reason;
 pub use restore::{KeepDays, RestoreWish, Tier};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::caller::{Caller, Endpoint};
 use super::name::{AccountId, BucketName, Number};
 use super::object::{ProofForecast, StorageClass};
+use super::policy::PolicyWish;
 
 /// One bucket as AWS shows it at plan time, without its objects (they are in the inventory).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +102,8 @@ pub struct SeenBucket {
     pub tally: Option<Tally>,
     /// What was found at `to`; `None` where no archive is wanted.
     pub destination: Option<Destination>,
+    /// The policy that is wanted, looked up; `None` where none is wanted.
+    pub policy: Option<PolicyWish>,
 }
 
 /// A number of object versions and their bytes.

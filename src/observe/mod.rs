@@ -74,7 +74,7 @@ async fn look_at(
     let door = aws.bucket(&wanted.name, region, &desired.account);
     let bucket = door.facts().await?;
     let Some(archive) = &wanted.archive else {
-        return Ok(SeenBucket { bucket, tally: None, destination: None });
+        return Ok(SeenBucket { bucket, tally: None, destination: None, policy: None });
     };
     let selection = Selection::new(&archive.include, &archive.exclude, archive.versions)?;
     take_inventory(&door, state, &wanted.name, bucket.versioning, now_ms, progress).await?;
@@ -84,5 +84,5 @@ async fn look_at(
             let place = destination::look(&archive.to_path, &desired.account, &wanted.name)?;
             Ok((tally, place))
         })?;
-    Ok(SeenBucket { bucket, tally: Some(tally), destination: Some(destination) })
+    Ok(SeenBucket { bucket, tally: Some(tally), destination: Some(destination), policy: None })
 }

@@ -156,7 +156,7 @@ fn consequences(work: &Work, evidence: &Evidence) -> Vec<String> {
             lines.push(format!("{} unfinished uploads are aborted", action.objects));
         }
     }
-    if work.archive.then == AfterArchive::DeleteBucket {
+    if work.bucket.archive.as_ref().is_some_and(|a| a.then == AfterArchive::DeleteBucket) {
         lines.push(format!("the bucket {} is deleted, and its name becomes free", work.name()));
     }
     lines

@@ -52,7 +52,7 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
         bucket: work.name().clone(),
         run: work.recorder.run().to_owned(),
         evidence: Some(evidence.id().clone()),
-        archive: work.archive.to.clone(),
+        archive: work.archive()?.to.clone(),
         at_ms: work.clock.now().as_millisecond(),
     });
     blocking(|| work.state.commit(batch))?;

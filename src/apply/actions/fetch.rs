@@ -325,7 +325,7 @@ async fn unprovable(
     object: &ObjectVersion,
     first: &Digests,
 ) -> Result<Verdict, Trouble> {
-    match work.archive.unprovable {
+    match work.archive()?.unprovable {
         Unprovable::Keep => Ok(Verdict::Unproven),
         Unprovable::Size => Ok(proof::size_only(object.size, first.size())),
         Unprovable::Twice => Ok(proof::twice(first, &digest_again(work, object).await?)),

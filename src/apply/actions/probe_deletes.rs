@@ -31,7 +31,7 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
         }
     };
     remove(work, action, &key).await?;
-    let form = match (form, work.archive.unconditional_deletes) {
+    let form = match (form, work.archive()?.unconditional_deletes) {
         (Some(form), _) => form,
         (None, UnconditionalDeletes::CompareFirst) => DeleteForm::CompareFirst,
         (None, UnconditionalDeletes::Refuse) => {

@@ -23,7 +23,7 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
         "{}: the bag at {} lists {} files ({}); check it any time with `sha256sum -c \
          manifest-sha256.txt` or `s3plan verify {}`",
         work.name(),
-        work.archive.to,
+        work.archive()?.to,
         sealed.files,
         bytesize::ByteSize::b(sealed.bytes),
         work.name(),
