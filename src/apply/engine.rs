@@ -11,7 +11,7 @@ use super::actions;
 use super::end::{BucketEnd, End, Outcome, Trouble};
 use super::phase::Phase;
 use super::work::{Work, blocking};
-use crate::event::Fact;
+use crate::event::{Fact, WaitingFor};
 use crate::model::{Action, ActionId, ActionKind, BucketName};
 use crate::observe::{Drift, compare_with_inventory, take_inventory};
 use crate::state::StateError;
@@ -144,6 +144,8 @@ async fn run_action(work: &Arc<Work>, shared: &Shared, action: &Action) -> Resul
         End::Done { objects, bytes } => {
             Some(Fact::Done { action: id, objects: *objects, bytes: *bytes })
         }
+        // An action that waited before it gave up waiting has said so already.
+        End::Waits { on, .. } if waits_already(work, &id, *on)? => None,
         End::Waits { on, until } => Some(Fact::Waiting { action: id, on: *on, until: *until }),
         End::Failed(why) | End::Held(why) => {
             Some(Fact::Failed { action: id, why: why.clone(), retry: true })
@@ -156,6 +158,14 @@ async fn run_action(work: &Arc<Work>, shared: &Shared, action: &Action) -> Resul
         blocking(|| work.recorder.record(fact))?;
     }
     Ok(end)
+}
+
+/// Whether the last thing that the journal says of an action is that it waits for this.
+fn waits_already(work: &Work, action: &ActionId, on: WaitingFor) -> Result<bool, StateError> {
+    let standings = blocking(|| work.state.standings(work.recorder.run()))?;
+    Ok(standings.iter().any(|(id, event)| {
+        id == action && matches!(event.fact, Fact::Waiting { on: before, .. } if before == on)
+    }))
 }
 
 /// Downloading, reading back and sealing keep the disk and the line busy: one bucket at a time.
