@@ -106,23 +106,20 @@ fn tell_bucket(text: &mut String, body: &Body, bucket: &PlannedBucket, seen: &Se
 }
 
 fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {
-    let classes: Vec<String> = tally
-        .by_class
-        .iter()
-        .map(|(class, count)| {
-            format!("{class} {} ({})", grouped(count.objects), ByteSize::b(count.bytes))
-        })
-        .collect();
-    let listed = match classes.is_empty() {
-        true => String::from("no objects"),
+    let mut listed = vec![match tally.by_class.is_empty() {
+        true => "no objects".to_owned(),
         false => format!(
-            "{}, {}: {}",
+            "{}, {}:",
             counted(tally.selected.objects, "object"),
-            ByteSize::b(tally.selected.bytes),
-            classes.join(", ")
+            ByteSize::b(tally.selected.bytes)
         ),
-    };
-    line(text, format_args!("  {listed}"));
+    }];
+    for (place, (class, count)) in tally.by_class.iter().enumerate() {
+        let comma = if place + 1 < tally.by_class.len() { "," } else { "" };
+        let (objects, size) = (grouped(count.objects), ByteSize::b(count.bytes));
+        listed.push(format!("{class} {objects} ({size}){comma}"));
+    }
+    line(text, format_args!("  {}", columns::wrapped(listed.iter().map(String::as_str), 4)));
     if !tally.left_out.is_empty() {
         line(
             text,

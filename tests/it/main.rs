@@ -7,6 +7,7 @@
 mod bad_input;
 mod blockers;
 mod contract;
+mod examples;
 mod house;
 mod main_job;
 mod planning;

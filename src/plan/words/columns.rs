@@ -35,8 +35,8 @@ pub fn lines(actions: &[&Action]) -> Vec<String> {
             }
             told.push_str("  ");
             let indent = told.chars().count();
-            let room = WIDTH.saturating_sub(indent).max(LEAST_ROOM);
-            told.push_str(&wrapped(&row.why, room).join(&format!("\n{}", " ".repeat(indent))));
+            told.push_str(&wrapped(row.why.split(' '), indent));
+            told.truncate(told.trim_end().len());
             told
         })
         .collect()
@@ -78,21 +78,27 @@ impl Row {
     }
 }
 
-/// Breaks a text between words into lines of at most so many characters, longer words apart.
-fn wrapped(text: &str, room: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.last_mut();
-        match last {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
+/// Sets pieces of a text into lines that begin after `indent` columns; only a piece that is too long
+/// by itself stands out. The first line comes without its indent.
+pub fn wrapped<'a>(pieces: impl IntoIterator<Item = &'a str>, indent: usize) -> String {
+    let room = WIDTH.saturating_sub(indent).max(LEAST_ROOM);
+    let mut text = String::new();
+    let mut used = 0;
+    for piece in pieces {
+        let width = piece.chars().count();
+        if used == 0 {
+            used = width;
+        } else if used + 1 + width <= room {
+            text.push(' ');
+            used += 1 + width;
+        } else {
+            text.push('\n');
+            text.push_str(&" ".repeat(indent));
+            used = width;
         }
+        text.push_str(piece);
     }
-    lines
+    text
 }
 
 #[cfg(test)]
@@ -101,10 +107,12 @@ mod tests {
 
     #[test]
     fn a_long_reason_goes_on_below_and_loses_no_word() {
-        let text = "the manifest says then = \"delete-bucket\" and more";
-        let lines = wrapped(text, 20);
-        assert!(lines.len() > 2 && lines.iter().all(|line| line.len() <= 20), "{lines:?}");
-        assert_eq!(lines.join(" "), text);
-        assert_eq!(wrapped("averyverylongword", 3), ["averyverylongword"]);
+        let text = "the manifest says then = \"delete-bucket\" and more ".repeat(5);
+        let told = wrapped(text.trim_end().split(' '), 60);
+        let lines: Vec<&str> = told.lines().map(str::trim_start).collect();
+        assert!(lines.len() > 2 && lines.iter().all(|line| line.len() <= WIDTH - 60), "{told}");
+        assert_eq!(lines.join(" "), text.trim_end());
+        assert_eq!(wrapped(["x"; 3], WIDTH), "x x x", "there is always some room");
+        assert_eq!(wrapped([&*"x".repeat(200)], 10), "x".repeat(200));
     }
 }
