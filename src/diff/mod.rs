@@ -13,8 +13,8 @@ mod waves;
 pub use block::Blocker;
 
 use crate::model::{
-    ActionKind, BucketName, Change, Count, Desired, DesiredArchive, Endpoint, Observed,
-    ProofForecast, Reason, SeenBucket, Takes, Tally, Unprovable, Versioning, VersionsWanted, Wave,
+    ActionKind, BucketName, Change, Count, Desired, DesiredArchive, Endpoint, Observed, Reason,
+    SeenBucket, Takes, Tally, Unprovable, Versioning, VersionsWanted, Wave,
 };
 
 /// All that [`compare`] found.
@@ -138,18 +138,8 @@ fn deletable(archive: &DesiredArchive, tally: &Tally) -> Count {
 /// The selected objects that stay in S3 because nothing there proves their copies.
 pub(crate) fn kept_for_want_of_proof(archive: &DesiredArchive, tally: &Tally) -> Count {
     match archive.unprovable {
-        Unprovable::Keep => {
-            let unknown = tally.by_forecast.get(&ProofForecast::Unknown).copied();
-            // A stored object without proof may have had a hopeful forecast; count the larger.
-            unknown.unwrap_or_default().max_of(tally.unproven)
-        }
+        Unprovable::Keep => tally.unproven,
         Unprovable::Twice | Unprovable::Size => Count::default(),
-    }
-}
-
-impl Count {
-    fn max_of(self, other: Self) -> Self {
-        if other.objects > self.objects { other } else { self }
     }
 }
 

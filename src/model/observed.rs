@@ -171,9 +171,7 @@ pub struct Tally {
     pub unread: Count,
     /// Of those, the ones that the bag does not list yet.
     pub unsealed: Count,
-    /// Stored ones whose kind of proof permits deletion, and forecasts of it for the missing ones.
-    pub deletable: Count,
-    /// Selected and stored, but without proof: kept in S3.
+    /// Selected, but stored without proof, or missing and without a forecast of one.
     pub unproven: Count,
     /// Storage classes that s3plan does not know, with one key each.
     pub unknown_classes: BTreeMap<String, String>,

@@ -1,6 +1,8 @@
 //! Counts one bucket's inventory under an outcome's filters.
 
-use crate::model::{BucketName, ObjectVersion, Selection, Standing, Stretch, Tally, Thaw};
+use crate::model::{
+    BucketName, ObjectVersion, ProofForecast, Selection, Standing, Stretch, Tally, Thaw,
+};
 use crate::state::{Mark, Row, State, StateError, With};
 
 /// Rows read at a time.
@@ -71,6 +73,9 @@ fn count(tally: &mut Tally, row: &Row, selection: &Selection) {
         }
         None => {
             tally.missing.add(object.size);
+            if object.proof_forecast() == ProofForecast::Unknown {
+                tally.unproven.add(object.size);
+            }
             if object.is_frozen() {
                 count_frozen(tally, row.number, object);
             } else {

@@ -153,7 +153,10 @@ fn consequences(work: &Work, evidence: &Evidence) -> Vec<String> {
     }
     for action in work.plan.actions_of(work.name()) {
         if action.kind == ActionKind::AbortUploads {
-            lines.push(format!("{} unfinished uploads are aborted", action.objects));
+            lines.push(match action.objects {
+                1 => "1 unfinished upload is aborted".into(),
+                n => format!("{n} unfinished uploads are aborted"),
+            });
         }
     }
     if work.bucket.archive.as_ref().is_some_and(|a| a.then == AfterArchive::DeleteBucket) {
