@@ -1,4 +1,5 @@
-//! The examples, planned again: a change of planning shows up in review as a changed plan.
+//! The examples, planned again: a change of planning shows up in review as a changed plan. And what
+//! README.md shows of manifests and plans.
 //!
 //! `examples/NAME/` has a manifest and the world that it is tried against; `plans/NAME.plan.toml` is
 //! the plan that this yields, byte for byte. After a change that is meant, write them anew:
@@ -70,6 +71,30 @@ fn every_file_in_examples_parses() {
     }
 }
 
+#[test]
+fn the_readme_shows_a_plan_as_it_is_printed() {
+    let plan = fs::read_to_string(root().join("plans/one-bucket.plan.toml")).expect("a plan");
+    let words = plan.lines().map_while(|line| line.strip_prefix('#'));
+    let words: Vec<&str> = words.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let shown = format!("```text\n{}\n```", words.join("\n"));
+    assert!(readme().contains(&shown), "README.md should have\n{shown}");
+}
+
+#[test]
+fn the_manifests_in_the_readme_are_valid() {
+    let bed = TestBed::without_aws();
+    let blocks: Vec<String> = readme()
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```").map(|(block, _)| block.to_owned()))
+        .collect();
+    assert_eq!(blocks.len(), 2, "how many manifests README.md has");
+    for block in blocks {
+        bed.write_manifest(&block);
+        bed.s3plan(["validate", "manifest.toml"]).exits(0);
+    }
+}
+
 /// Plans an example from nothing, in a project of its own; planning twice gives the same bytes.
 fn plan_of(name: &str) -> String {
     let folder = root().join("examples").join(name);
@@ -97,6 +122,10 @@ fn examples() -> BTreeSet<String> {
 fn files_of(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
     entries.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).expect("README.md")
 }
 
 fn root() -> PathBuf {
