@@ -21,6 +21,10 @@ pub(super) fn run(folders: &[PathBuf], session: &Session) -> Result<Exit, Failur
         [] => known_archives(&project, session)?.into_values().collect(),
         named => named.iter().map(|folder| session.path(folder)).collect::<Vec<_>>(),
     };
+    if archives.is_empty() {
+        let message = "no plan of this project archives anything";
+        return Err(Failure::usage("cli/no-archive", message).help("name the archives' folders"));
+    }
     for folder in folders {
         if bag::read_identity(&session.path(folder)).is_none() {
             return Err(ArchiveError::NotSealed(session.path(folder)).into());

@@ -223,7 +223,6 @@ pub enum FoundAt {
 
 impl FoundAt {
     /// Whether there was nothing; then plan files do not say so.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
     pub fn is_nothing(&self) -> bool {
         *self == Self::Nothing
     }
