@@ -16,7 +16,7 @@ use crate::aws::{Aws, Bucket};
 use crate::clock::Clock;
 use crate::event::Tick;
 use crate::model::{
-    Action, BadGlob, BucketName, EvidenceId, Number, Selection, VersionsWanted, absolute,
+    Action, BadGlob, BucketName, EvidenceId, FoundAt, Number, Selection, VersionsWanted, absolute,
 };
 use crate::plan::{Plan, PlannedArchive, PlannedBucket};
 use crate::state::{AuditEntry, Mark, Row, State, StateError, With};
@@ -178,8 +178,13 @@ impl Work {
     /// refused, since an unmounted disk looks like that.
     pub async fn place(&self) -> Result<Arc<Archive>, Trouble> {
         let place = self.place.get_or_try_init(|| async {
-            let stored = blocking(|| self.state.counts(self.name()))?.stored.objects;
-            let expect = if stored > 0 { Expect::Existing } else { Expect::New };
+            let known = blocking(|| self.state.was_archived(self.name()))?;
+            let expect = match self.archive()?.found {
+                _ if known => Expect::Existing,
+                FoundAt::Archive => Expect::Existing,
+                FoundAt::Files => Expect::Adopt,
+                FoundAt::Nothing => Expect::New,
+            };
             let owner =
                 Owner { account: self.plan.body.account.clone(), bucket: self.name().clone() };
             let place = blocking(|| Archive::open(&self.to, &owner, expect))?;
@@ -301,6 +306,15 @@ fn place_of(
 /// Whether a row's bytes are in the archive and were read back.
 pub(super) fn is_home(row: &Row) -> bool {
     row.stored.is_some() && row.marks.has(Mark::ReadBack)
+}
+
+/// Whether a row's object is left for the next plan: it is archived in S3, the plan counted on a file
+/// that was in place, and that file did not prove right, so that its thaw is in nobody's plan.
+pub(super) fn is_left_for_next_plan(row: &Row) -> bool {
+    row.object.is_frozen()
+        && row.marks.has(Mark::Misfit)
+        && row.failure.is_some()
+        && !row.marks.has(Mark::RestoreAsked)
 }
 
 /// Runs something that blocks for milliseconds where it stands.

@@ -72,7 +72,7 @@ pub(super) fn read_cold(
 
 /// Pages that are clean are dropped; a file that was not synced yet is synced first.
 #[cfg(target_os = "linux")]
-fn drop_cache(file: &File) -> io::Result<()> {
+pub(super) fn drop_cache(file: &File) -> io::Result<()> {
     use rustix::fs::{Advice, fadvise};
     match file.sync_data() {
         // A read-only medium has nothing to sync.
@@ -84,7 +84,7 @@ fn drop_cache(file: &File) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn drop_cache(_: &File) -> io::Result<()> {
+pub(super) fn drop_cache(_: &File) -> io::Result<()> {
     Ok(())
 }
 

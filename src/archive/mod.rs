@@ -11,6 +11,7 @@
 //! What is written where, and what it proves, is left to others. Linux in full; elsewhere as well as
 //! the system allows (one sync a file, and a read-back that may come from memory).
 
+mod adopt;
 pub mod bag;
 mod beneath;
 mod error;
@@ -21,14 +22,19 @@ mod open;
 mod publish;
 pub mod space;
 mod staged;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod walk;
 mod withdraw;
 
+pub use adopt::{Found, TakenIn};
 pub use error::{ArchiveError, Holder};
 pub use medium::{ReadBack, Readback};
 pub use open::{Archive, Expect, Owner};
 pub use publish::{Published, TakenBy};
 pub use staged::Staged;
+pub use survey::{Seen, Survey, other_keys_name};
 pub use verify::{Depth, Finding, VerifyReport, VerifyTick, What, verify};
+pub use withdraw::Withdrawn;

@@ -18,6 +18,7 @@ use super::lock;
 use super::medium::{Readback, medium_of};
 use super::publish::{Published, folds, replace};
 use super::staged::STAGING;
+use super::survey::in_the_way;
 use crate::model::{AccountId, BucketName};
 
 /// Whose objects an archive holds.
@@ -42,7 +43,8 @@ pub enum Expect {
     New,
     /// An archive of this owner: an empty folder means that its file system is not mounted.
     Existing,
-    /// As `New`, or a folder that another tool filled, which becomes an archive.
+    /// An archive of this owner, or a folder that another tool filled, which becomes an archive. An
+    /// empty folder means that its file system is not mounted.
     Adopt,
 }
 
@@ -191,7 +193,7 @@ fn settle(to: &Path, owner: &Owner, expected: Expect) -> Result<(PathBuf, bool),
         }
         Err(e) => return Err(ArchiveError::io("look at", to)(e)),
     }
-    if expected == Expect::Existing {
+    if expected != Expect::New {
         return Err(vanished());
     }
     let name = to.file_name().ok_or_else(|| ArchiveError::NotAFolder(to.to_owned()))?;
@@ -217,11 +219,15 @@ fn is_marked(
         None => {}
     }
     match (expected, is_empty(root, to)?) {
-        (Expect::Existing, _) => {
+        (Expect::Existing, _) | (Expect::Adopt, true) => {
             Err(ArchiveError::Vanished { to: to.to_owned(), owner: owner.clone() })
         }
         (Expect::New, false) => Err(ArchiveError::NotAnArchive(to.to_owned())),
-        (Expect::New, true) | (Expect::Adopt, _) => Ok(false),
+        // What the archive itself writes would go over these.
+        (Expect::Adopt, false) if in_the_way(root).is_some() => {
+            Err(ArchiveError::NotAnArchive(to.to_owned()))
+        }
+        (Expect::New, true) | (Expect::Adopt, false) => Ok(false),
     }
 }
 

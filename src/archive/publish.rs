@@ -17,7 +17,7 @@ use super::open::Archive;
 use super::staged::Staged;
 
 /// From how many files on one sync of the whole file system is cheaper than one a file.
-const ONE_SYNC_FROM: usize = 16;
+pub(super) const ONE_SYNC_FROM: usize = 16;
 
 /// What became of one staged file.
 #[derive(Debug)]
@@ -159,12 +159,12 @@ impl Archive {
     }
 
     #[cfg(target_os = "linux")]
-    fn sync_all(&self) -> io::Result<()> {
+    pub(super) fn sync_all(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(self.root().fd())?)
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn sync_all(&self) -> io::Result<()> {
+    pub(super) fn sync_all(&self) -> io::Result<()> {
         // Never asked for: `medium_of` answers `Client` here.
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -234,12 +234,17 @@ pub(super) fn replace(
     sync("")
 }
 
-fn sync_folder(archive: &Archive, folder: &str) -> io::Result<()> {
+pub(super) fn sync_folder(archive: &Archive, folder: &str) -> io::Result<()> {
     std::fs::File::from(archive.root().folder(folder)?).sync_all()
 }
 
 /// Renames only to a name that nothing has.
-fn rename_new(from: &OwnedFd, name: &str, to: &OwnedFd, new: &str) -> rustix::io::Result<()> {
+pub(super) fn rename_new(
+    from: &OwnedFd,
+    name: &str,
+    to: &OwnedFd,
+    new: &str,
+) -> rustix::io::Result<()> {
     #[cfg(any(target_os = "linux", target_vendor = "apple"))]
     {
         use rustix::fs::{RenameFlags, renameat_with};

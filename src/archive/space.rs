@@ -11,6 +11,7 @@ use super::bag::identity;
 use super::beneath::Root;
 use super::error::ArchiveError;
 use super::open::{Owner, is_empty};
+use super::survey::in_the_way;
 
 /// What a file system has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,9 @@ pub enum Writable {
     Empty,
     /// The archive of this bucket.
     Archive(Owner),
-    /// Somebody's files, or somebody's bag.
+    /// Somebody's files, which may be this bucket's objects, brought home by another tool.
+    Files,
+    /// Somebody's bag, or files in the way of what an archive writes.
     Other,
 }
 
@@ -73,6 +76,7 @@ pub fn probe_writable(to: &Path) -> Result<Writable, ArchiveError> {
     match identity::read(&root, to) {
         Ok(Some(owner)) => Ok(Writable::Archive(owner)),
         Ok(None) if is_empty(&root, to)? => Ok(Writable::Empty),
+        Ok(None) if in_the_way(&root).is_none() => Ok(Writable::Files),
         Ok(None) | Err(ArchiveError::NotAnArchive(_)) => Ok(Writable::Other),
         Err(e) => Err(e),
     }
@@ -117,7 +121,7 @@ mod tests {
         assert_eq!(probe_writable(dir.path()).expect("empty"), Writable::Empty);
         assert_eq!(count(), 0);
         fs::write(dir.path().join("file"), "").expect("a file");
-        assert_eq!(probe_writable(dir.path()).expect("not empty"), Writable::Other);
+        assert_eq!(probe_writable(dir.path()).expect("not empty"), Writable::Files);
         for path in ["file", "file/x"] {
             let found = probe_writable(&dir.path().join(path));
             assert!(matches!(found, Err(ArchiveError::NotAFolder(_))), "{path}");

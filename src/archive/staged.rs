@@ -71,6 +71,12 @@ impl Staged {
         self.with_file("set the time of", |file| set_mtime(file, unix_ms))
     }
 
+    /// Opens it for reading, from the beginning.
+    pub(super) fn reader(&self) -> Result<File, ArchiveError> {
+        let at = self.shared.to.join(STAGING).join(&self.name);
+        reopen_in(&self.shared.staging, &self.name).map_err(|e| ArchiveError::io("open", at)(e))
+    }
+
     /// Closes the file until it is published, so that a large batch needs few descriptors.
     ///
     /// On a file server it is synced first, for its errors may show at no other time.

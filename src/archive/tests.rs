@@ -294,7 +294,7 @@ fn a_bag_is_what_its_standard_says() {
     let rows = [put(&archive, "b/c", b"two", false), put(&archive, "a", b"one", false)];
     assert!(!bag::is_sealed(archive.to()));
     let sealed = seal(&archive, &rows);
-    assert_eq!(sealed, Sealed { rows: 2, kept_rows: 0, files: 2, bytes: 6 });
+    assert_eq!(sealed, Sealed { rows: 2, kept_rows: 0, files: 2, bytes: 6, ..Sealed::default() });
     assert!(bag::is_sealed(archive.to()));
     let read = |path: &str| fs::read_to_string(archive.to().join(path)).expect(path);
     assert_eq!(read("bagit.txt"), "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n");
@@ -339,7 +339,7 @@ fn sealing_again_keeps_what_s3_no_longer_has() {
     let same_id = BagRow { key: "f".into(), ..marker.clone() };
     let again = [rows[0].clone(), put(&archive, "c", b"c", false), changed, marker, same_id];
     let sealed = seal(&archive, &again);
-    assert_eq!(sealed, Sealed { rows: 7, kept_rows: 2, files: 5, bytes: 6 });
+    assert_eq!(sealed, Sealed { rows: 7, kept_rows: 2, files: 5, bytes: 6, ..Sealed::default() });
     let found: Vec<_> = rows_of(&archive)
         .into_iter()
         .map(|row| (row.key, row.path.unwrap_or_default(), row.in_s3))

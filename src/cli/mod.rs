@@ -18,6 +18,7 @@ pub mod person;
 mod plan;
 mod policy;
 pub mod project;
+mod rebuild;
 mod schema;
 pub mod session;
 mod show;

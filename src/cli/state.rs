@@ -39,8 +39,15 @@ enum StateCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make a new state from the sealed archives
-    Rebuild,
+    /// Set the state aside and begin a new one with what the sealed archives record
+    ///
+    /// Nothing of it counts as proven: the next plan finds the files, and its apply proves them
+    /// against S3 by hashing. Nothing is deleted without a new approval.
+    Rebuild {
+        /// Archive folders [default: every archive that the project knows]
+        #[arg(value_name = "FOLDER")]
+        archives: Vec<std::path::PathBuf>,
+    },
     /// Forget a bucket, or everything; archives, audit log and replaced policies stay
     Reset {
         /// Which bucket [default: everything]
@@ -55,11 +62,7 @@ pub fn run(args: &StateArgs, session: &Session) -> Result<Exit, Failure> {
     match &args.command {
         StateCommand::List { json } => list(Format::from_flag(*json), session),
         StateCommand::Show { bucket, json } => show(bucket, Format::from_flag(*json), session),
-        StateCommand::Rebuild => {
-            let message = "`state rebuild` is not offered by this version";
-            Err(Failure::usage("cli/not-offered", message)
-                .help("`s3plan state reset` sets a damaged state aside; then plan again"))
-        }
+        StateCommand::Rebuild { archives } => super::rebuild::run(archives, session),
         StateCommand::Reset { bucket, yes } => reset(bucket.as_deref(), *yes, session),
     }
 }

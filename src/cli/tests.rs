@@ -65,7 +65,7 @@ fn what_is_not_there_is_told_with_its_code() {
         ("state list", (1, "state/missing")),
         ("state show photos", (1, "state/missing")),
         ("state reset --yes", (1, "state/missing")),
-        ("state rebuild", (64, "cli/not-offered")),
+        ("state rebuild", (64, "cli/no-archive")),
         ("verify", (64, "cli/no-archive")),
         ("verify photos", (64, "cli/unknown-bucket")),
         ("schema events", (64, "cli/not-offered")),

@@ -170,7 +170,7 @@ fn places(asked: &[String], session: &Session) -> Result<Vec<Place>, Failure> {
 
 /// Where every bucket of the project is archived: from what the state remembers of retired buckets
 /// and of plans, and from the plan files, which win.
-fn known_archives(
+pub(super) fn known_archives(
     project: &Project,
     session: &Session,
 ) -> Result<BTreeMap<BucketName, PathBuf>, Failure> {

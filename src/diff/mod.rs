@@ -59,6 +59,10 @@ fn of_archive(
     let sealed = seen.destination.as_ref().is_some_and(|place| place.sealed);
     let stored = tally.stored.objects;
 
+    // What proves right needs neither a restore nor a download.
+    if !tally.to_adopt.is_empty() {
+        changes.add(ActionKind::Adopt, Reason::InPlace, tally.to_adopt);
+    }
     // What is ready comes down while the first wave thaws, so its restores go out before.
     let mut waves = waves.into_iter();
     let first = waves.next();
@@ -66,7 +70,9 @@ fn of_archive(
         changes.restore(wave);
     }
     if !tally.ready.is_empty() {
-        let change = changes.add(ActionKind::Download, Reason::NotOnDisk, tally.ready);
+        let reason = if tally.to_adopt.is_empty() { Reason::NotOnDisk } else { Reason::NotAdopted };
+        let change = changes.add(ActionKind::Download, reason, tally.ready);
+        change.present = tally.present_ready;
         change.takes = first.is_some().then_some(Takes::Ready);
         change.done = stored;
     }
@@ -171,6 +177,7 @@ impl Changes<'_> {
             reason,
             count,
             done: 0,
+            present: Count::default(),
             wave: None,
             takes: None,
             policy: None,

@@ -101,7 +101,9 @@ pub fn needs_of(kind: ActionKind) -> &'static [ActionKind] {
     };
     match kind {
         SetPolicy => &[],
-        Restore | Adopt => &[SetPolicy],
+        Adopt => &[SetPolicy],
+        // What proves right needs no restore.
+        Restore => &[SetPolicy, Adopt],
         AwaitRestore => &[Restore],
         Download => &[SetPolicy, Adopt],
         Verify => &[SetPolicy, Adopt, Download],
@@ -125,6 +127,7 @@ mod tests {
         let kind = prop::sample::select(vec![
             ActionKind::SetPolicy,
             ActionKind::Restore,
+            ActionKind::Adopt,
             ActionKind::Download,
             ActionKind::AwaitRestore,
             ActionKind::Verify,
@@ -150,6 +153,7 @@ mod tests {
                     reason: Reason::NotOnDisk,
                     count: Count::default(),
                     done: 0,
+                    present: Count::default(),
                     wave: None,
                     takes: None,
                     policy: None,

@@ -22,6 +22,8 @@ pub struct Change {
     pub count: Count,
     /// How many of those objects earlier runs have done already; not part of `count`.
     pub done: u64,
+    /// For downloads: how much of `count` looks present already.
+    pub present: Count,
     /// For restores and the downloads behind them: which wave.
     pub wave: Option<Wave>,
     /// For downloads: which objects.

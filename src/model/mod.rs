@@ -39,8 +39,8 @@ pub use money::Usd;
 pub use name::{AccountId, BucketName, ETag, Number};
 pub use object::{ChecksumType, ObjectVersion, ProofForecast, Standing, StorageClass, Thaw};
 pub use observed::{
-    Count, Destination, Mfa, ObjectLock, Observed, ObservedBucket, SeenBucket, Stretch, Tally,
-    UploadInProgress, Versioning,
+    Count, Destination, Drifted, FoundAt, Mfa, ObjectLock, Observed, ObservedBucket, SeenBucket,
+    Stretch, Tally, UploadInProgress, Versioning,
 };
 pub use place::absolute;
 pub use policy::{Identity, PolicyChange, PolicyWish, WantedDocument};

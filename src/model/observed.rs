@@ -165,6 +165,15 @@ pub struct Tally {
     pub thawing: Count,
     /// Selected, not in the archive, archived in S3, in inventory order.
     pub frozen: Vec<Stretch>,
+    /// Selected, not known to be in the archive, and a file of the right size is in place: hashing
+    /// decides whether it has to be fetched. Part of `missing`.
+    pub present: Count,
+    /// Those of `present` that can be read now: part of `ready`.
+    pub present_ready: Count,
+    /// Stored once, and the file has changed or is gone since. Part of `missing`.
+    pub drifted: Drifted,
+    /// Selected, and a file of it is to be looked at: `present` and `drifted` together.
+    pub to_adopt: Count,
     /// Selected and in the archive.
     pub stored: Count,
     /// Of those, the ones that were not yet read back from the medium.
@@ -175,6 +184,48 @@ pub struct Tally {
     pub unproven: Count,
     /// Storage classes that s3plan does not know, with one key each.
     pub unknown_classes: BTreeMap<String, String>,
+}
+
+/// Files that are no longer what they were when they were archived.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drifted {
+    /// How many, and their objects' bytes.
+    pub count: Count,
+    /// The keys of the first ones.
+    pub names: Vec<String>,
+}
+
+impl Drifted {
+    /// How many names are kept.
+    pub const NAMES: usize = 10;
+
+    /// Adds one object.
+    pub fn add(&mut self, key: &str, bytes: u64) {
+        self.count.add(bytes);
+        if self.names.len() < Self::NAMES {
+            self.names.push(key.to_owned());
+        }
+    }
+}
+
+/// What was found at an archive's place, before anything is done there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FoundAt {
+    /// Nothing, or an empty folder.
+    #[default]
+    Nothing,
+    /// This bucket's archive, sealed or not.
+    Archive,
+    /// Files that look like this bucket's objects, in a folder that is no archive yet.
+    Files,
+}
+
+impl FoundAt {
+    /// Whether there was nothing; then plan files do not say so.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
 }
 
 /// A stretch of the inventory with archived objects that this plan must have thawed.
@@ -206,6 +257,8 @@ pub struct Destination {
     pub available: u64,
     /// Why nothing can be archived there; `None` where it can.
     pub trouble: Option<String>,
+    /// What is there.
+    pub found: FoundAt,
     /// Whether a complete bag of this bucket is there.
     pub sealed: bool,
 }

@@ -13,6 +13,10 @@ pub enum Reason {
     MustThaw,
     /// The archive does not have them yet.
     NotOnDisk,
+    /// Files that may be theirs are in place already.
+    InPlace,
+    /// The archive does not have them for certain: some may be in place already.
+    NotAdopted,
     /// The files were written but not read back from the medium.
     NotReadBack,
     /// The bag is not complete.
@@ -31,6 +35,8 @@ impl fmt::Display for Reason {
             Self::Archived => f.write_str("archived in S3, thaws first"),
             Self::MustThaw => f.write_str("thawing takes hours"),
             Self::NotOnDisk => f.write_str("not in the archive yet"),
+            Self::InPlace => f.write_str("files are in place, hashing decides"),
+            Self::NotAdopted => f.write_str("not in the archive yet, at most"),
             Self::NotReadBack => f.write_str("not read back from the disk yet"),
             Self::NotSealed => f.write_str("the archive is not a complete bag yet"),
             Self::NotAws => f.write_str("not AWS: are conditions on deletes honoured?"),

@@ -6,10 +6,12 @@
 
 mod destination;
 mod fresh;
+mod in_place;
 mod listing;
 mod tally;
 
 pub use fresh::{Drift, compare_with_inventory, listing_for};
+pub use in_place::{InPlace, OnDisk};
 pub use listing::{Progress, take_inventory};
 pub use tally::tally;
 
@@ -18,7 +20,8 @@ use thiserror::Error;
 use crate::archive::ArchiveError;
 use crate::aws::{Aws, AwsError};
 use crate::model::{
-    BadGlob, Caller, Desired, DesiredBucket, Destination, Observed, SeenBucket, Selection, Tally,
+    BadGlob, Caller, Desired, DesiredBucket, Destination, FoundAt, Observed, SeenBucket, Selection,
+    Tally,
 };
 use crate::state::{State, StateError};
 
@@ -80,8 +83,24 @@ async fn look_at(
     take_inventory(&door, state, &wanted.name, bucket.versioning, now_ms, progress).await?;
     let (tally, destination) =
         tokio::task::block_in_place(|| -> Result<(Tally, Destination), ObserveError> {
-            let tally = tally(state, &wanted.name, &selection)?;
-            let place = destination::look(&archive.to_path, &desired.account, &wanted.name)?;
+            let (to, name) = (&archive.to_path, &wanted.name);
+            let known = state.was_archived(name)?;
+            let mut place = destination::look(to, &desired.account, name, known)?;
+            let on_disk = match place.found {
+                _ if place.trouble.is_some() => InPlace::nowhere(state, name),
+                FoundAt::Nothing => InPlace::nowhere(state, name),
+                FoundAt::Archive | FoundAt::Files => InPlace::open(to, state, name)?,
+            };
+            let tally = match tally(state, name, &selection, on_disk) {
+                Err(ObserveError::Archive(error)) => {
+                    place.trouble = Some(destination::unreadable(&error));
+                    tally(state, name, &selection, InPlace::nowhere(state, name))?
+                }
+                other => other?,
+            };
+            if place.found == FoundAt::Files && tally.present.is_empty() {
+                place.trouble.get_or_insert_with(|| destination::others_files(to));
+            }
             Ok((tally, place))
         })?;
     Ok(SeenBucket { bucket, tally: Some(tally), destination: Some(destination), policy: None })

@@ -1,9 +1,11 @@
 //! Counts one bucket's inventory under an outcome's filters.
 
+use super::ObserveError;
+use super::in_place::{InPlace, OnDisk};
 use crate::model::{
     BucketName, ObjectVersion, ProofForecast, Selection, Standing, Stretch, Tally, Thaw,
 };
-use crate::state::{Mark, Row, State, StateError, With};
+use crate::state::{Mark, Row, State, With};
 
 /// Rows read at a time.
 const PAGE: usize = 4096;
@@ -12,15 +14,17 @@ const STRETCH_BYTES: u64 = 256 << 30;
 /// How many objects one stretch may hold.
 const STRETCH_OBJECTS: u64 = 1_000_000;
 
-/// Counts a bucket's inventory. Blocking; one pass over the rows, a page in memory at a time.
+/// Counts a bucket's inventory, with what is on the disk of it. Blocking; one pass over the rows, a
+/// page in memory at a time.
 ///
 /// # Errors
-/// What the state could not do.
+/// What the state could not do, and an archive's record that does not read.
 pub fn tally(
     state: &State,
     bucket: &BucketName,
     selection: &Selection,
-) -> Result<Tally, StateError> {
+    mut on_disk: InPlace<'_>,
+) -> Result<Tally, ObserveError> {
     let mut tally = Tally::default();
     if let Some(inventory) = state.inventory(bucket)? {
         tally.inventory_digest = inventory.digest;
@@ -31,17 +35,22 @@ pub fn tally(
         let Some(last) = page.last() else { break };
         from = last.number + 1;
         for row in &page {
-            count(&mut tally, row, selection);
+            count(&mut tally, row, selection, &mut on_disk)?;
         }
     }
     Ok(tally)
 }
 
-fn count(tally: &mut Tally, row: &Row, selection: &Selection) {
+fn count(
+    tally: &mut Tally,
+    row: &Row,
+    selection: &Selection,
+    on_disk: &mut InPlace<'_>,
+) -> Result<(), ObserveError> {
     let object = &row.object;
     if object.delete_marker {
         tally.delete_markers += 1;
-        return;
+        return Ok(());
     }
     tally.listed.add(object.size);
     if object.standing == Standing::Noncurrent {
@@ -49,7 +58,7 @@ fn count(tally: &mut Tally, row: &Row, selection: &Selection) {
     }
     if !selection.takes(object) {
         tally.left_out.add(object.size);
-        return;
+        return Ok(());
     }
     tally.selected.add(object.size);
     tally.by_class.entry(object.class.clone()).or_default().add(object.size);
@@ -58,8 +67,12 @@ fn count(tally: &mut Tally, row: &Row, selection: &Selection) {
         tally.unknown_classes.entry(object.class.as_str().to_owned()).or_insert_with(key);
     }
     tally.by_forecast.entry(object.proof_forecast()).or_default().add(object.size);
-    match &row.stored {
-        Some(stored) => {
+    let seen = on_disk.look(row)?;
+    if seen.is_drift(row) {
+        tally.drifted.add(&object.key, object.size);
+    }
+    match (&row.stored, &seen) {
+        (Some(stored), OnDisk::Whole) => {
             tally.stored.add(object.size);
             if !stored.proof.kind.permits_deletion() {
                 tally.unproven.add(object.size);
@@ -71,18 +84,32 @@ fn count(tally: &mut Tally, row: &Row, selection: &Selection) {
                 tally.unsealed.add(object.size);
             }
         }
-        None => {
+        _ => {
             tally.missing.add(object.size);
             if object.proof_forecast() == ProofForecast::Unknown {
                 tally.unproven.add(object.size);
             }
-            if object.is_frozen() {
-                count_frozen(tally, row.number, object);
-            } else {
-                tally.ready.add(object.size);
+            let present = matches!(seen, OnDisk::Alike(_));
+            if present || seen.is_drift(row) {
+                tally.to_adopt.add(object.size);
+            }
+            if present {
+                tally.present.add(object.size);
+            }
+            // A file that is in place may spare its object the thaw.
+            match (object.is_frozen(), present) {
+                (true, true) => {}
+                (true, false) => count_frozen(tally, row.number, object),
+                (false, _) => {
+                    tally.ready.add(object.size);
+                    if present {
+                        tally.present_ready.add(object.size);
+                    }
+                }
             }
         }
     }
+    Ok(())
 }
 
 fn count_frozen(tally: &mut Tally, number: u64, object: &ObjectVersion) {

@@ -41,11 +41,16 @@ pub fn of(change: &Change, archive: &DesiredArchive) -> Estimate {
         }
         ActionKind::AwaitRestore => (0.0, change.wave.as_ref().map(|wave| wave.thaw_hours)),
         ActionKind::Download => {
+            // What is in place already costs a HEAD, at most as much as a GET.
             let requests = change.count.objects as f64 / 1000.0 * GET_PER_THOUSAND;
-            let egress = change.count.bytes as f64 / GIB * EGRESS_PER_GB;
-            (requests + egress, Some(pace::hours(change.count)))
+            let fetched = Count {
+                objects: change.count.objects.saturating_sub(change.present.objects),
+                bytes: change.count.bytes.saturating_sub(change.present.bytes),
+            };
+            let egress = fetched.bytes as f64 / GIB * EGRESS_PER_GB;
+            (requests + egress, Some(pace::hours(fetched)))
         }
-        ActionKind::Verify => (0.0, Some(pace::hours(change.count))),
+        ActionKind::Adopt | ActionKind::Verify => (0.0, Some(pace::hours(change.count))),
         _ => (0.0, None),
     };
     let tenth = |hours: f64| (hours * 10.0).ceil() / 10.0;

@@ -17,8 +17,8 @@ use crate::diff::{self, Blocker};
 use crate::graph;
 use crate::model::{
     AccountId, Action, ActionGraph, ActionKind, AfterArchive, BucketName, Change, Desired,
-    DesiredArchive, Endpoint, ManifestRef, Observed, SeenBucket, UnconditionalDeletes, Unprovable,
-    UploadInProgress, Versioning, VersionsWanted,
+    DesiredArchive, Endpoint, FoundAt, ManifestRef, Observed, SeenBucket, UnconditionalDeletes,
+    Unprovable, UploadInProgress, Versioning, VersionsWanted,
 };
 
 /// The plan file format that this program writes: major, minor. A minor step only adds.
@@ -122,6 +122,9 @@ pub struct PlannedArchive {
     pub unprovable: Unprovable,
     /// What to do where the server ignores conditions.
     pub unconditional_deletes: UnconditionalDeletes,
+    /// What was at `to`: where that is gone, its file system is not mounted.
+    #[serde(default, skip_serializing_if = "FoundAt::is_nothing")]
+    pub found: FoundAt,
     /// Digest of the inventory that was seen, 64 hex digits.
     pub inventory: String,
     /// Object versions that the outcome covers: a ceiling.
@@ -205,6 +208,7 @@ fn planned_archive(archive: &DesiredArchive, seen: &SeenBucket) -> PlannedArchiv
         exclude: archive.exclude.clone(),
         unprovable: archive.unprovable,
         unconditional_deletes: archive.unconditional_deletes,
+        found: seen.destination.as_ref().map(|place| place.found).unwrap_or_default(),
         inventory: tally.map(|tally| tally.inventory_digest.clone()).unwrap_or_default(),
         objects: tally.map_or(0, |tally| tally.selected.objects),
         bytes: tally.map_or(0, |tally| tally.selected.bytes),

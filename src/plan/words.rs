@@ -38,6 +38,7 @@ fn summary(body: &Body) -> String {
     let mut parts = Vec::new();
     for (kind, verb) in [
         (ActionKind::Restore, "restore"),
+        (ActionKind::Adopt, "adopt"),
         (ActionKind::Download, "download"),
         (ActionKind::DeleteObjects, "delete"),
     ] {
@@ -105,6 +106,37 @@ fn tell_bucket(text: &mut String, body: &Body, bucket: &PlannedBucket, seen: &Se
     }
 }
 
+/// What is in place already, and what is no longer as it was left.
+fn tell_disk(text: &mut String, tally: &Tally) {
+    if !tally.present.is_empty() {
+        let (all, present) = (tally.selected.objects, tally.present);
+        line(
+            text,
+            format_args!(
+                "  {}, of which {} look present ({})",
+                counted(all, "object"),
+                grouped(present.objects),
+                ByteSize::b(present.bytes)
+            ),
+        );
+    }
+    let drifted = &tally.drifted;
+    if !drifted.count.is_empty() {
+        let mut told =
+            vec![format!("! {} changed on disk or gone:", grouped(drifted.count.objects))];
+        let more = drifted.count.objects.saturating_sub(drifted.names.len() as u64);
+        let last = drifted.names.len().saturating_sub(1);
+        for (place, name) in drifted.names.iter().enumerate() {
+            let comma = if place < last { "," } else { "" };
+            told.push(format!("{name:?}{comma}"));
+        }
+        if more > 0 {
+            told.push(format!("and {} more", grouped(more)));
+        }
+        line(text, format_args!("  {}", columns::wrapped(told.iter().map(String::as_str), 4)));
+    }
+}
+
 fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {
     let mut listed = vec![match tally.by_class.is_empty() {
         true => "no objects".to_owned(),
@@ -120,6 +152,7 @@ fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {
         listed.push(format!("{class} {objects} ({size}){comma}"));
     }
     line(text, format_args!("  {}", columns::wrapped(listed.iter().map(String::as_str), 4)));
+    tell_disk(text, tally);
     if !tally.left_out.is_empty() {
         line(
             text,

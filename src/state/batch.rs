@@ -68,7 +68,7 @@ impl Batch {
     }
 
     /// The object's bytes are on disk and proven. It is another file now: takes back
-    /// [`Mark::Sealed`], and [`Mark::ReadBack`] unless `stored` says when it was read back.
+    /// [`Mark::Sealed`], [`Mark::Misfit`], and [`Mark::ReadBack`] unless `stored` says when it was read back.
     pub fn store(&mut self, bucket: &BucketName, number: Number, stored: Stored) -> &mut Self {
         self.row(bucket, number, RowChange::Stored(Box::new(stored)))
     }
@@ -278,6 +278,7 @@ impl<'t> Rows<'t> {
                 counts.stored.add(stored.size);
                 set(Mark::ReadBack, stored.readback.is_some(), counts)?;
                 set(Mark::Sealed, false, counts)?;
+                set(Mark::Misfit, false, counts)?;
             }
             RowChange::NotStored => {
                 if let Some(size) = self.stored.look(&key, pack::peek_stored)? {

@@ -41,6 +41,10 @@ pub struct Inventory {
     pub bytes: u64,
     /// When the listing was finished, in milliseconds since the Unix epoch.
     pub listed_at_ms: i64,
+    /// Whether objects of this bucket were ever brought home, whatever the listing shows now: a
+    /// place that is empty then is no new one.
+    #[serde(default)]
+    pub archived: bool,
 }
 
 impl Inventory {
@@ -77,6 +81,7 @@ impl State {
             rows: Vec::new(),
             beside: Vec::new(),
             counts: Counts::default(),
+            archived: false,
         })
     }
 }
@@ -100,6 +105,7 @@ pub struct InventoryWriter {
     /// Numbers not yet marked on disk.
     beside: Vec<Number>,
     counts: Counts,
+    archived: bool,
 }
 
 enum Mode {
@@ -147,6 +153,11 @@ impl InventoryWriter {
         Ok(number)
     }
 
+    /// Says that objects of the bucket were brought home before, whatever the old inventory knows.
+    pub fn mark_archived(&mut self) {
+        self.archived = true;
+    }
+
     /// Says of an earlier row that another key lies below its key (`a` beside `a/b`).
     ///
     /// # Errors
@@ -184,6 +195,15 @@ impl InventoryWriter {
             self.part_from_old(rows)?;
         }
         let listing = mem::take(&mut self.digest).finish();
+        let archived = match &self.old {
+            _ if self.archived => true,
+            None => false,
+            Some(old) if old.archived => true,
+            Some(old) => {
+                let counts = self.state.read(|tx| rows::counts_in(tx, old.generation))?;
+                counts.stored.objects > 0
+            }
+        };
         let inventory = |generation| Inventory {
             generation,
             digest: listing.digest,
@@ -191,6 +211,7 @@ impl InventoryWriter {
             delete_markers: listing.delete_markers,
             bytes: listing.bytes,
             listed_at_ms,
+            archived,
         };
         if let (Mode::Same { beside, .. }, Some(old)) = (&self.mode, &self.old) {
             let inventory = inventory(old.generation);

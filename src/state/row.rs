@@ -77,19 +77,28 @@ pub enum Mark {
     Deleted = 4,
     /// The bag lists it.
     Sealed = 5,
+    /// A file that looked like it was found in its place, and does not prove right. It stays; the
+    /// object gets another place.
+    Misfit = 6,
 }
 
 impl Mark {
     /// Every mark.
-    pub const ALL: [Self; 5] =
-        [Self::RestoreAsked, Self::ReadBack, Self::DeleteSent, Self::Deleted, Self::Sealed];
+    pub const ALL: [Self; 6] = [
+        Self::RestoreAsked,
+        Self::ReadBack,
+        Self::DeleteSent,
+        Self::Deleted,
+        Self::Sealed,
+        Self::Misfit,
+    ];
 
     /// Whether it still holds in a newer listing: what was asked of S3 is told by the listing
     /// itself, what is on disk stays there.
     pub(super) fn is_carried_over(self) -> bool {
         match self {
             Self::RestoreAsked | Self::DeleteSent | Self::Deleted => false,
-            Self::ReadBack | Self::Sealed => true,
+            Self::ReadBack | Self::Sealed | Self::Misfit => true,
         }
     }
 }
@@ -175,6 +184,8 @@ pub struct Counts {
     pub deleted: Tally,
     /// Listed in the bag.
     pub sealed: Tally,
+    /// With a file in their place that is not theirs.
+    pub misfit: Tally,
     /// With a failure.
     pub failed: u64,
     /// With headers.
@@ -190,6 +201,7 @@ impl Counts {
             Mark::DeleteSent => self.delete_sent,
             Mark::Deleted => self.deleted,
             Mark::Sealed => self.sealed,
+            Mark::Misfit => self.misfit,
         }
     }
 
@@ -200,6 +212,7 @@ impl Counts {
             Mark::DeleteSent => &mut self.delete_sent,
             Mark::Deleted => &mut self.deleted,
             Mark::Sealed => &mut self.sealed,
+            Mark::Misfit => &mut self.misfit,
         }
     }
 }

@@ -23,6 +23,19 @@ impl State {
         self.read(|tx| inventory_in(tx, bucket))
     }
 
+    /// Whether any object of the bucket was ever brought home: its archive is somewhere.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn was_archived(&self, bucket: &BucketName) -> Result<bool, StateError> {
+        self.read(|tx| match inventory_in(tx, bucket)? {
+            Some(inventory) => {
+                Ok(inventory.archived || counts_in(tx, inventory.generation)?.stored.objects > 0)
+            }
+            None => Ok(false),
+        })
+    }
+
     /// Up to `limit` rows in order, from one number on; fewer only at the inventory's end.
     ///
     /// Empty also where the bucket has no inventory.
@@ -50,6 +63,21 @@ impl State {
         Ok(self.page(bucket, number, 1, With::RowsAndHeaders)?.pop())
     }
 
+    /// The number of a key's first row; `None` where the inventory does not have the key.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn find_key(&self, bucket: &BucketName, key: &str) -> Result<Option<Number>, StateError> {
+        self.read(|tx| {
+            let Some(inventory) = inventory_in(tx, bucket)? else { return Ok(None) };
+            let objects = table::read(tx, OBJECTS)?;
+            let number = first_from(&objects, &inventory, key)?;
+            let at = row_key(inventory.generation, number);
+            let same = objects.look(&at, |body| Ok(pack::peek_object(body)?.0 == key))?;
+            Ok(same.unwrap_or(false).then_some(number))
+        })
+    }
+
     /// The number of one object version; `None` where the inventory does not have it.
     ///
     /// A binary search, so that no second table holds the keys.
@@ -65,17 +93,7 @@ impl State {
         self.read(|tx| {
             let Some(inventory) = inventory_in(tx, bucket)? else { return Ok(None) };
             let objects = table::read(tx, OBJECTS)?;
-            let (mut low, mut high) = (0, inventory.rows());
-            while low < high {
-                let middle = low + (high - low) / 2;
-                let at = row_key(inventory.generation, middle);
-                let below = objects.look(&at, |body| Ok(pack::peek_object(body)?.0 < key))?;
-                if below.ok_or_else(|| missing(middle))? {
-                    low = middle + 1;
-                } else {
-                    high = middle;
-                }
-            }
+            let low = first_from(&objects, &inventory, key)?;
             let mut found = None;
             let from = row_key(inventory.generation, low);
             objects.walk(&from, &row_key(inventory.generation, inventory.rows()), |at, body| {
@@ -238,4 +256,20 @@ impl Span {
 
 fn missing(number: Number) -> Fault {
     Fault::Rot(format!("row {number} of an inventory is missing"))
+}
+
+/// The number of the first row whose key is not before this one; the inventory's end where none is.
+fn first_from(objects: &ReadRows, inventory: &Inventory, key: &str) -> Result<Number, Fault> {
+    let (mut low, mut high) = (0, inventory.rows());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let at = row_key(inventory.generation, middle);
+        let below = objects.look(&at, |body| Ok(pack::peek_object(body)?.0 < key))?;
+        if below.ok_or_else(|| missing(middle))? {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(low)
 }

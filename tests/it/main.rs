@@ -4,6 +4,7 @@
 //! Shared code is in `support/`. Third parties' servers (moto, MiniStack) are installed and
 //! started by it: all that is needed is `python3` with `venv`, and PyPI the first time.
 
+mod adopt;
 mod bad_input;
 mod blockers;
 mod contract;

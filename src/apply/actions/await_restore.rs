@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::apply::end::{End, Trouble};
-use crate::apply::work::{Patience, Work, blocking};
+use crate::apply::work::{Patience, Work, blocking, is_left_for_next_plan};
 use crate::aws::{ListCursor, Listing};
 use crate::event::{Fact, WaitingFor};
 use crate::model::{Action, Number, Thaw};
@@ -110,6 +110,7 @@ impl Cursor {
 fn awaits(work: &Work, action: &Action, row: &Row) -> bool {
     row.stored.is_none()
         && row.object.is_frozen()
+        && !is_left_for_next_plan(row)
         && work.selection.takes(&row.object)
         && action.range.is_none_or(|range| range.contains(row.number))
 }

@@ -16,9 +16,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::fetch::{self, Fetch, Fetched, version_name};
+use super::fetch::{self, Fetch, Fetched};
 use crate::apply::end::{End, Trouble};
-use crate::apply::work::{Work, blocking};
+use crate::apply::work::{Work, blocking, is_left_for_next_plan};
 use crate::archive::{Archive, Published, TakenBy, keymap};
 use crate::event::Fact;
 use crate::model::{Action, Number, ObjectHeaders, Proof, Takes};
@@ -70,6 +70,7 @@ fn wants(work: &Arc<Work>, action: &Action, row: &Row) -> bool {
     let thawed = |row: &Row| row.object.is_frozen();
     row.stored.is_none()
         && work.selection.takes(&row.object)
+        && !is_left_for_next_plan(row)
         && action.range.is_none_or(|range| range.contains(row.number))
         && match action.takes {
             None => true,
@@ -261,7 +262,7 @@ fn publish(place: &Archive, fetched: Vec<Fetched>) -> Result<Vec<Kept>, Trouble>
 /// A name for an object whose own name another file has: among the versions, then with a number.
 fn other_path(row: &Row, round: u32) -> String {
     let payload = keymap::payload_path(&row.object.key, row.beside_folder);
-    let version = version_name(&row.object);
+    let version = keymap::version_name(&row.object);
     match round {
         0 => keymap::version_path(&payload, version),
         n => keymap::version_path(&payload, &format!("{version}~{n}")),

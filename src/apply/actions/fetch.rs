@@ -11,9 +11,7 @@ use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
 use crate::archive::{Archive, ArchiveError, Staged, keymap};
 use crate::aws::{AwsError, Body, ErrorKind, Get};
-use crate::model::{
-    ObjectHeaders, ObjectVersion, Proof, ProofForecast, ProofKind, Standing, Unprovable,
-};
+use crate::model::{ObjectHeaders, ObjectVersion, Proof, ProofForecast, ProofKind, Unprovable};
 use crate::proof::{self, Digests, Hasher, Ladder, Offer, Verdict};
 use crate::state::Row;
 
@@ -48,20 +46,7 @@ pub(super) enum Fetch {
 
 /// Where an object's file belongs, from the bag's root.
 pub(super) fn path_of(row: &Row) -> String {
-    let payload = keymap::payload_path(&row.object.key, row.beside_folder);
-    match row.object.standing {
-        Standing::Current => payload,
-        Standing::Noncurrent => keymap::version_path(&payload, version_name(&row.object)),
-    }
-}
-
-/// What tells this version from others of its key in a file name.
-pub(super) fn version_name(object: &ObjectVersion) -> &str {
-    match object.version_id.as_deref() {
-        // `null` is overwritten in place, so only the ETag tells one from the next.
-        None | Some("null") => object.etag.as_str(),
-        Some(id) => id,
-    }
+    keymap::object_path(&row.object, row.beside_folder)
 }
 
 /// Fetches and proves one object.

@@ -1,6 +1,7 @@
 //! What each kind of action does: one file a kind, and each looks before it acts.
 
 mod abort_uploads;
+mod adopt;
 mod approve;
 mod await_restore;
 mod delete_bucket;
@@ -28,6 +29,7 @@ pub(super) async fn run(
     match action.kind {
         ActionKind::Restore => restore::run(work, action).await,
         ActionKind::AwaitRestore => await_restore::run(work, action).await,
+        ActionKind::Adopt => adopt::run(work, action).await,
         ActionKind::Download => download::run(work, action).await,
         ActionKind::Verify => verify::run(work, action).await,
         ActionKind::Seal => seal::run(work, action).await,
@@ -36,7 +38,7 @@ pub(super) async fn run(
         ActionKind::DeleteObjects => delete_objects::run(work, action).await,
         ActionKind::AbortUploads => abort_uploads::run(work, action).await,
         ActionKind::DeleteBucket => delete_bucket::run(work, action).await,
-        ActionKind::SetPolicy | ActionKind::Adopt => Ok(End::Refused(format!(
+        ActionKind::SetPolicy => Ok(End::Refused(format!(
             "this s3plan does not perform `{}` actions: apply with the version that made the plan",
             action.kind
         ))),

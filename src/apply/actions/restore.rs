@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::apply::end::{End, Trouble};
-use crate::apply::work::{Work, blocking};
+use crate::apply::work::{Work, blocking, is_left_for_next_plan};
 use crate::aws::RestoreAnswer;
 use crate::model::{Action, Number, Thaw};
 use crate::state::{Batch, Intent, IntentKind, Mark, Row, Subject, With};
@@ -33,7 +33,11 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
         from = last.number + 1;
         for row in page {
             let in_range = action.range.is_none_or(|range| range.contains(row.number));
-            if !in_range || !work.selection.takes(&row.object) || row.stored.is_some() {
+            if !in_range
+                || !work.selection.takes(&row.object)
+                || row.stored.is_some()
+                || is_left_for_next_plan(&row)
+            {
                 continue;
             }
             if row.marks.has(Mark::RestoreAsked) {

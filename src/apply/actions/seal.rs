@@ -28,13 +28,22 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
         bytesize::ByteSize::b(sealed.bytes),
         work.name(),
     ));
+    if sealed.unlistable > 0 {
+        work.recorder.note(&format!(
+            "{}: {} things below {}/data are no plain files or have names that no bag can list; \
+             move them away, or `bagit.py` will call the bag invalid",
+            work.name(),
+            sealed.unlistable,
+            work.archive()?.to,
+        ));
+    }
     Ok(End::Done { objects: action.objects, bytes: action.bytes })
 }
 
 /// Whether the bag lists a row: what is in the archive, and the delete markers that go with it.
 fn is_listed(work: &Work, row: &Row) -> bool {
-    let archived = work.selection.takes(&row.object) && row.stored.is_some();
-    archived || work.selection.takes_marker(&row.object)
+    // Whatever is on disk, also what newer filters leave out.
+    row.stored.is_some() || work.selection.takes_marker(&row.object)
 }
 
 /// The rows of the bag, read from the state as the bag is written.

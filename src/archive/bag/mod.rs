@@ -4,14 +4,17 @@
 //! of the bucket. `bagit.py --validate` and `sha256sum -c manifest-sha256.txt` read it as it is.
 
 pub(super) mod identity;
+mod lines;
 pub(super) mod manifest;
 mod row;
 mod rows;
 mod seal;
+mod strays;
 mod tag_file;
 
 use std::path::Path;
 
+pub(super) use lines::{Line, Lines};
 pub use row::{BagRow, RowProof};
 pub use rows::Rows;
 pub use seal::{Sealed, seal};

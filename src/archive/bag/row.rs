@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ChecksumType, ObjectHeaders, ObjectVersion, Proof, Standing};
+use crate::model::{
+    ChecksumType, ETag, ObjectHeaders, ObjectVersion, Proof, Standing, StorageClass, Thaw,
+};
 
 /// All that is known of one object version, or of one delete marker; it dies with the object in S3.
 ///
@@ -195,6 +197,27 @@ impl BagRow {
     pub fn with_proof(mut self, proof: &Proof) -> Self {
         self.proof = Some(proof.into());
         self
+    }
+
+    /// The version as a listing would show it, as far as the row says.
+    pub fn version(&self) -> ObjectVersion {
+        ObjectVersion {
+            key: self.key.clone(),
+            version_id: self.version_id.clone(),
+            standing: if self.current { Standing::Current } else { Standing::Noncurrent },
+            delete_marker: self.delete_marker,
+            etag: ETag::new(&self.etag),
+            size: self.size,
+            last_modified_ms: self.last_modified_ms().unwrap_or_default(),
+            class: StorageClass::new(&self.storage_class),
+            thaw: Thaw::NotAsked,
+            checksums: self.checksums.keys().cloned().collect(),
+            checksum_type: match self.checksum_type.as_deref() {
+                Some("FULL_OBJECT") => Some(ChecksumType::FullObject),
+                Some("COMPOSITE") => Some(ChecksumType::Composite),
+                _ => None,
+            },
+        }
     }
 
     /// LastModified in milliseconds since the Unix epoch; `None` where the row has none.

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::row::BagRow;
 use super::rows::Rows;
 use super::tag_file::TagFile;
-use super::{BAGIT, BUCKET, MANIFEST, OBJECTS, TAG_MANIFEST, identity, manifest};
+use super::{BAGIT, BUCKET, Lines, MANIFEST, OBJECTS, TAG_MANIFEST, identity, manifest, strays};
 use crate::archive::ArchiveError;
 use crate::archive::keymap::PAYLOAD;
 use crate::archive::open::{Archive, open_plain};
@@ -25,6 +25,11 @@ pub struct Sealed {
     pub rows: u64,
     /// Of them, those of earlier seals that S3 no longer has.
     pub kept_rows: u64,
+    /// Payload files that no object is known of, listed for what they are.
+    pub strays: u64,
+    /// Things below the payload folder that no manifest can list: links, pipes, odd names. The bag is
+    /// not valid while they are there.
+    pub unlistable: u64,
     /// Payload files.
     pub files: u64,
     /// Their sizes together.
@@ -68,6 +73,8 @@ where
         old: old.peekable(),
         key: String::new(),
         seen: HashSet::new(),
+        held: HashSet::new(),
+        replaced: HashSet::new(),
         objects: TagFile::new(archive, OBJECTS)?,
         manifest: TagFile::new(archive, MANIFEST)?,
         sealed: Sealed::default(),
@@ -76,7 +83,17 @@ where
         merge.take_new(&row.map_err(|e| ArchiveError::Rows(e.into()))?)?;
     }
     merge.take_old_before(None)?;
-    let Merge { objects, manifest, sealed, .. } = merge;
+    let Merge { objects, mut manifest, mut sealed, replaced, .. } = merge;
+    manifest.flush()?;
+    let listed = || Ok(Lines::of(manifest.reader()?, to, MANIFEST));
+    let found = strays::find(archive, listed, sealed.files, &replaced)?;
+    for stray in &found.files {
+        manifest.put(manifest::line(&hex::encode(stray.sha256), &stray.path).as_bytes())?;
+        sealed.files += 1;
+        sealed.bytes += stray.size;
+    }
+    sealed.strays = found.files.len() as u64;
+    sealed.unlistable = found.unlistable;
 
     let mut written = vec![objects.finish()?, manifest.finish()?];
     let mut tag_lines = String::new();
@@ -146,6 +163,10 @@ struct Merge {
     key: String,
     /// What those rows stand for, so that old ones of the same key know whether they are replaced.
     seen: HashSet<[u8; 16]>,
+    /// The versions that those rows hold with a file.
+    held: HashSet<[u8; 16]>,
+    /// Paths of old rows whose version is recorded elsewhere now: what lies there is no longer it.
+    replaced: HashSet<String>,
     objects: TagFile,
     manifest: TagFile,
     sealed: Sealed,
@@ -161,10 +182,14 @@ impl Merge {
             self.take_old_before(Some(&row.key))?;
             self.key.clone_from(&row.key);
             self.seen.clear();
+            self.held.clear();
         }
         if !self.seen.insert(identity_of(row)) {
             let path = row.path.clone().unwrap_or_else(|| row.key.clone());
             return Err(ArchiveError::SharedPath { path });
+        }
+        if row.path.is_some() {
+            self.held.insert(version_of(row));
         }
         self.write(row)
     }
@@ -177,11 +202,17 @@ impl Merge {
         };
         while let Some(row) = self.old.next_if(before) {
             let mut row = row?;
-            if row.key != self.key || !self.seen.contains(&identity_of(&row)) {
-                row.in_s3 = false;
-                self.sealed.kept_rows += 1;
-                self.write(&row)?;
+            if row.key == self.key && self.seen.contains(&identity_of(&row)) {
+                continue;
             }
+            // The very version, fetched again beside a file that was no longer it: one line a version.
+            if row.key == self.key && self.held.contains(&version_of(&row)) {
+                self.replaced.extend(row.path);
+                continue;
+            }
+            row.in_s3 = false;
+            self.sealed.kept_rows += 1;
+            self.write(&row)?;
         }
         Ok(())
     }
@@ -201,19 +232,27 @@ impl Merge {
     }
 }
 
+/// What tells a version from the others of its key, wherever its file is.
+fn version_of(row: &BagRow) -> [u8; 16] {
+    let version = row.version_id.as_deref().unwrap_or_default();
+    short_hash(&format!("{}\0{version}\0{}\0{}", version.len(), row.size, row.etag))
+}
+
 /// What tells a row from the others of its key: its file, since a file never changes; without one,
 /// its version.
 fn identity_of(row: &BagRow) -> [u8; 16] {
-    let mut hash = Sha256::new();
     match &row.path {
-        Some(path) => hash.update(["f", path].concat()),
+        Some(path) => short_hash(&format!("f{path}")),
         None => {
             let kind = if row.delete_marker { "m" } else { "v" };
             let version = row.version_id.as_deref().unwrap_or_default();
-            hash.update([kind, &version.len().to_string(), "\0", version, &row.etag].concat());
+            short_hash(&format!("{kind}{}\0{version}{}", version.len(), row.etag))
         }
     }
-    let digest: [u8; 32] = hash.finalize().into();
+}
+
+fn short_hash(text: &str) -> [u8; 16] {
+    let digest: [u8; 32] = Sha256::digest(text).into();
     let mut short = [0; 16];
     short.copy_from_slice(&digest[..16]);
     short

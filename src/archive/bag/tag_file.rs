@@ -1,5 +1,7 @@
 //! One of the bag's own files while it is being written.
 
+use std::fs::File;
+
 use sha2::{Digest, Sha256};
 
 use super::manifest;
@@ -47,7 +49,12 @@ impl TagFile {
         Ok(Written { staged: self.staged, path: self.path, sha256 })
     }
 
-    fn flush(&mut self) -> Result<(), ArchiveError> {
+    /// Opens what was written so far, up to the last [`TagFile::flush`].
+    pub(super) fn reader(&self) -> Result<File, ArchiveError> {
+        self.staged.reader()
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), ArchiveError> {
         self.hash.update(&self.buffer);
         self.staged.append(&self.buffer)?;
         self.buffer.clear();

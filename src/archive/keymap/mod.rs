@@ -33,6 +33,8 @@ use unicode_normalization::is_nfc;
 
 use escape::escape_part;
 
+use crate::model::{ObjectVersion, Standing};
+
 /// The folder of the payload, as BagIt names it.
 pub const PAYLOAD: &str = "data";
 /// The folder of noncurrent versions inside the payload; no key maps there, since `^` is escaped.
@@ -78,6 +80,26 @@ pub fn payload_path(key: &str, beside_folder: bool) -> String {
     } else {
         // Some file systems, and `bagit.py`, take all forms of a text for the composed one.
         with_twin(&path, key)
+    }
+}
+
+/// Gives the path of one object version, from the bag's root.
+///
+/// `beside_folder` as for [`payload_path`].
+pub fn object_path(object: &ObjectVersion, beside_folder: bool) -> String {
+    let payload = payload_path(&object.key, beside_folder);
+    match object.standing {
+        Standing::Current => payload,
+        Standing::Noncurrent => version_path(&payload, version_name(object)),
+    }
+}
+
+/// What tells this version from others of its key in a file name.
+pub fn version_name(object: &ObjectVersion) -> &str {
+    match object.version_id.as_deref() {
+        // `null` is overwritten in place, so only the ETag tells one from the next.
+        None | Some("null") => object.etag.as_str(),
+        Some(id) => id,
     }
 }
 

@@ -8,20 +8,19 @@ use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 
-use super::lines::Lines;
-use super::walk::{Found, walk};
 use super::{Check, MANIFEST, What};
-use crate::archive::bag::Rows;
+use crate::archive::bag::{Lines, Rows};
 use crate::archive::keymap::PAYLOAD;
+use crate::archive::walk::{Found, walk};
 
 /// How many recorded paths are held at a time; 16 bytes each, and as much again around them.
-const HELD: u64 = 1_000_000;
+pub(in crate::archive) const HELD: u64 = 1_000_000;
 
 pub(super) fn find(check: &mut Check<'_>) {
     let root = Rc::clone(&check.root);
     let mut there = 0u64;
     walk(&root, PAYLOAD, &mut |found| match found {
-        Found::File(_) => there += 1,
+        Found::File(..) => there += 1,
         Found::Unreadable(folder, error) => {
             check.found(folder, None, What::Unreadable(error.to_string()));
         }
@@ -33,7 +32,7 @@ pub(super) fn find(check: &mut Check<'_>) {
     for share in 0..shares {
         let recorded = recorded(check, |mark| mark % shares == share);
         walk(&root, PAYLOAD, &mut |found| {
-            let Found::File(path) = found else { return };
+            let Found::File(path, _) = found else { return };
             let mark = mark(path);
             if mark % shares == share && !recorded.contains(&mark) {
                 check.found(&String::from_utf8_lossy(path), None, What::Extra);
@@ -52,7 +51,7 @@ fn recorded(check: &Check<'_>, wanted: impl Fn(u128) -> bool) -> HashSet<u128> {
 }
 
 /// Stands for a path; no two that differ can be found that share one.
-fn mark(path: &[u8]) -> u128 {
+pub(in crate::archive) fn mark(path: &[u8]) -> u128 {
     let digest: [u8; 32] = Sha256::digest(path).into();
     digest[..16].iter().fold(0, |mark, &byte| mark << 8 | u128::from(byte))
 }

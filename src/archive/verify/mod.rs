@@ -3,22 +3,19 @@
 //! In: the folder. Out: findings as they are made, and their counts. Nothing is written, no lock is
 //! taken. Memory does not grow with the archive: names go to the caller, not into a list.
 
-mod extra;
-mod lines;
-mod walk;
+pub(super) mod extra;
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::bag::{BAGIT, BagRow, MANIFEST, OBJECTS, Rows, TAG_MANIFEST, identity};
+use super::bag::{BAGIT, BagRow, Line, Lines, MANIFEST, OBJECTS, Rows, TAG_MANIFEST, identity};
 use super::beneath::{Root, is_not_a_folder};
 use super::error::ArchiveError;
 use super::keymap::PAYLOAD;
 use super::medium::{Readback, medium_of, read_cold};
 use super::open::{Owner, open_plain};
-use lines::{Line, Lines};
 
 /// The bag's own files that every archive has.
 const OWN_FILES: [&str; 4] = [BAGIT, identity::BAG_INFO, MANIFEST, OBJECTS];
@@ -274,13 +271,10 @@ impl Check<'_> {
             }
             self.file(&Recorded { path, sha256, row: Some(&row) });
         }
-        // What the rows leave out is still checked; that they leave it out is a finding already,
-        // unless they ended well.
+        // Behind the rows' files come those that no object is known of.
         for line in lines.filter(|_| agree) {
             match line {
                 Ok((sha256, path)) => {
-                    let what = What::BadRecord(format!("{OBJECTS} has no row for it"));
-                    self.bad_record(&path, what);
                     self.file(&Recorded { path: &path, sha256, row: None });
                 }
                 Err(e) => self.bad_record(MANIFEST, unreadable(e)),

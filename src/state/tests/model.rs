@@ -103,7 +103,7 @@ fn listed(old: &[Row], objects: &[ObjectVersion]) -> Vec<Row> {
                 .filter(|old| (&old.object.etag, old.object.size) == (&object.etag, object.size));
             if let Some(old) = same {
                 row.stored = old.stored.clone();
-                for mark in [Mark::ReadBack, Mark::Sealed] {
+                for mark in [Mark::ReadBack, Mark::Sealed, Mark::Misfit] {
                     if old.marks.has(mark) {
                         row.marks = row.marks.with(mark);
                     }
@@ -125,6 +125,7 @@ fn done(row: &mut Row, what: What, batch: &mut Batch) {
             batch.store(&bucket, number, stored.clone());
             row.stored = Some(stored);
             row.marks = row.marks.without(Mark::ReadBack).without(Mark::Sealed);
+            row.marks = row.marks.without(Mark::Misfit);
         }
         What::Unstore => {
             batch.unstore(&bucket, number);

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use super::manifest;
 use crate::archive::ArchiveError;
-use crate::archive::bag::manifest;
 use crate::archive::beneath::Root;
 use crate::archive::open::open_plain;
 
@@ -13,10 +13,10 @@ use crate::archive::open::open_plain;
 const LONGEST_LINE: u64 = 8 << 10;
 
 /// One line, or why it cannot be had.
-pub(super) type Line = Result<([u8; 32], String), ArchiveError>;
+pub(in crate::archive) type Line = Result<([u8; 32], String), ArchiveError>;
 
 /// The lines of a manifest; after an error it ends.
-pub(super) struct Lines {
+pub(in crate::archive) struct Lines {
     path: &'static str,
     at: PathBuf,
     file: Option<Result<BufReader<File>, ArchiveError>>,
@@ -24,9 +24,15 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn open(root: &Root, to: &Path, path: &'static str) -> Self {
+    pub(in crate::archive) fn open(root: &Root, to: &Path, path: &'static str) -> Self {
         let file = open_plain(root, to, path).map(|file| BufReader::with_capacity(64 << 10, file));
         Self { path, at: to.join(path), file: Some(file), number: 0 }
+    }
+
+    /// Reads a manifest that has no name yet.
+    pub(in crate::archive) fn of(file: File, to: &Path, path: &'static str) -> Self {
+        let file = Some(Ok(BufReader::with_capacity(64 << 10, file)));
+        Self { path, at: to.join(path), file, number: 0 }
     }
 
     fn read(

@@ -4,22 +4,22 @@ use std::io;
 
 use rustix::fs::{Dir, DirEntry, FileType};
 
-use crate::archive::beneath::Root;
+use super::beneath::Root;
 
 /// From this depth on a folder's names are read at once and its handle is closed, so that a key of
 /// a thousand folders does not need a thousand descriptors. Broad folders are not that deep.
 const DEEP: usize = 64;
 
 /// What a walk meets.
-pub(super) enum Found<'a> {
+pub(in crate::archive) enum Found<'a> {
     /// Anything but a folder, by its path from the root.
-    File(&'a [u8]),
+    File(&'a [u8], FileType),
     /// A folder that cannot be read.
     Unreadable(&'a str, io::Error),
 }
 
 /// Meets everything under a folder, in no order, following no link.
-pub(super) fn walk(root: &Root, top: &str, meet: &mut dyn FnMut(Found<'_>)) {
+pub(in crate::archive) fn walk(root: &Root, top: &str, meet: &mut dyn FnMut(Found<'_>)) {
     let mut levels = Vec::new();
     enter(root, top.to_owned(), &mut levels, meet);
     while let Some(level) = levels.last_mut() {
@@ -42,7 +42,7 @@ pub(super) fn walk(root: &Root, top: &str, meet: &mut dyn FnMut(Found<'_>)) {
                 enter(root, text, &mut levels, meet);
             }
             // A folder whose name is no text holds nothing of ours: it is met as one thing.
-            _ => meet(Found::File(&path)),
+            _ => meet(Found::File(&path, kind)),
         }
     }
 }
