@@ -21,6 +21,7 @@ mod engine;
 mod evidence;
 pub mod person;
 pub mod phase;
+pub mod record;
 mod recorder;
 pub mod status;
 pub mod stop;

@@ -20,6 +20,7 @@ mod plan;
 mod policy;
 pub mod project;
 mod rebuild;
+mod record;
 mod schema;
 pub mod session;
 mod show;

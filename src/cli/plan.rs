@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::apply;
+use crate::event::Fact;
 use crate::model::{BucketName, Desired, DesiredBucket};
 use crate::observe::{self, ObserveError};
 use crate::plan::prices::Prices;
@@ -93,6 +95,10 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     };
     plan::file::save(&plan, &path)?;
     state.plan_made(&row(&plan))?;
+    // The same plan as before, perhaps: whoever plans a bucket takes it up again.
+    let again = apply::status::abandoned(&state, &plan.digest)?.into_iter();
+    let again = again.map(|bucket| Fact::TakenUpAgain { bucket }).collect();
+    state.append(&plan.digest, again, now)?;
     match Format::from_flag(args.json) {
         Format::Json => report::plan_json(session.screen(), &plan),
         Format::Words => report::plan(session.screen(), &plan),

@@ -78,6 +78,14 @@ impl Line {
                     format!("{bucket}: proven; to delete it: s3plan approve {bucket}@{evidence}");
                 (Weight::News, CYAN, text)
             }
+            Fact::Abandoned { bucket, by } => {
+                let text =
+                    format!("{bucket}: abandoned by {}; everything stays as it is", shown(by));
+                (Weight::News, YELLOW, text)
+            }
+            Fact::TakenUpAgain { bucket } => {
+                (Weight::Step, plain, format!("{bucket}: taken up again by a new plan"))
+            }
             Fact::Approved { bucket, evidence, by } => {
                 let text = format!("{bucket}: evidence {evidence} approved by {}", shown(by));
                 (Weight::News, GREEN, text)

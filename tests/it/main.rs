@@ -13,5 +13,6 @@ mod examples;
 mod house;
 mod main_job;
 mod planning;
+mod record;
 mod servers;
 mod support;

@@ -328,8 +328,12 @@ impl Deleter<'_> {
             version_id: Some(marker.clone()),
             etag: None,
         };
-        self.work.door.delete_one(&target, Condition::IfMatch).await?;
-        self.work.audit(self.action, "DeleteObject", 1, None)?;
+        let deletion = self.work.door.delete_one(&target, Condition::IfMatch).await?;
+        let request_id = match deletion {
+            Deletion::Deleted { request_id, .. } => Some(request_id).filter(|id| !id.is_empty()),
+            _ => None,
+        };
+        self.work.audit(self.action, "DeleteObject", 1, request_id)?;
         Ok(outcome)
     }
 

@@ -13,6 +13,9 @@ use crate::event::{DeleteForm, Fact};
 use crate::model::{Action, ETag, UnconditionalDeletes, Versioning};
 use crate::plan::permissions::PROBE_PREFIX;
 
+/// What the object that deletes are tried on holds.
+const CANARY: &[u8] = b"s3plan tries out conditional deletes on this object\n";
+
 /// A tag that no object has.
 const WRONG: &str = "00000000000000000000000000000000";
 
@@ -56,21 +59,48 @@ async fn probe(work: &Work, action: &Action, key: &str) -> Result<Option<DeleteF
         DeleteTarget { key: key.to_owned(), version_id: None, etag: Some(ETag::new(WRONG)) };
     put(work, action, key).await?;
     // A refusal of the whole request counts as refused, as long as the canary is still there.
-    let _ = work.door.delete_batch(std::slice::from_ref(&target)).await;
-    work.audit(action, "DeleteObjects", 1, None)?;
+    let answer = work.door.delete_batch(std::slice::from_ref(&target)).await;
+    let request_id = match &answer {
+        Ok(deletions) => deletions.iter().find_map(request_id_of),
+        Err(error) => error.request_id().map(str::to_owned),
+    };
+    work.audit(action, "DeleteObjects", 1, request_id)?;
     if is_there(work, key).await? {
         return Ok(Some(DeleteForm::Batch));
     }
     put(work, action, key).await?;
-    let _ = work.door.delete_one(&target, Condition::IfMatch).await;
-    work.audit(action, "DeleteObject", 1, None)?;
+    let answer = work.door.delete_one(&target, Condition::IfMatch).await;
+    let request_id = match &answer {
+        Ok(deletion) => request_id_of(deletion),
+        Err(error) => error.request_id().map(str::to_owned),
+    };
+    work.audit(action, "DeleteObject", 1, request_id)?;
     Ok(is_there(work, key).await?.then_some(DeleteForm::Single))
 }
 
 async fn put(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> {
-    let body = Bytes::from_static(b"s3plan tries out conditional deletes on this object\n");
-    work.door.put_canary(key, body).await?;
-    work.audit(action, "PutObject", 1, None)
+    let request_id = match work.door.put_canary(key, Bytes::from_static(CANARY)).await {
+        // Left behind by an earlier try of this run, whose id is in the name: nobody else's.
+        Err(error) if *error.kind() == ErrorKind::Changed => {
+            let there = work.door.head(key, None, None).await?;
+            if there.size == CANARY.len() as u64 {
+                return Ok(());
+            }
+            return Err(error.into());
+        }
+        answer => answer?,
+    };
+    work.audit(action, "PutObject", 1, request_id)
+}
+
+/// AWS's id of the request that deleted; a refused one has none.
+fn request_id_of(deletion: &Deletion) -> Option<String> {
+    match deletion {
+        Deletion::Deleted { request_id, .. } => {
+            Some(request_id.clone()).filter(|id| !id.is_empty())
+        }
+        _ => None,
+    }
 }
 
 async fn is_there(work: &Work, key: &str) -> Result<bool, Trouble> {
@@ -108,7 +138,7 @@ async fn remove(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> 
 }
 
 fn removed(work: &Work, action: &Action, key: &str, deletion: &Deletion) -> Result<(), Trouble> {
-    work.audit(action, "DeleteObject", 1, None)?;
+    work.audit(action, "DeleteObject", 1, request_id_of(deletion))?;
     match deletion {
         Deletion::Deleted { .. } | Deletion::Gone => Ok(()),
         other => Err(Trouble::Ends(End::Failed(format!(
