@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::money::Usd;
@@ -12,7 +13,9 @@ use super::restore::{KeepDays, Tier};
 pub type Bytes = u64;
 
 /// The kinds of actions, in the order in which they can need each other on one bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionKind {
     /// Replace the bucket's policy.
@@ -73,7 +76,9 @@ impl fmt::Display for ActionKind {
 }
 
 /// The id of an action, stable between plans: `photos-2019/download`, `photos-2019/download-2`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct ActionId(String);
 
@@ -99,7 +104,7 @@ impl fmt::Display for ActionId {
 }
 
 /// A stretch of the inventory: numbers from `first` up to and without `end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectRange {
     /// The first number in it.
     pub first: Number,
@@ -115,7 +120,7 @@ impl ObjectRange {
 }
 
 /// One phase of one bucket, with what it expects and what it may cost at most.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
     /// Unique in its plan.
@@ -174,7 +179,7 @@ pub struct Action {
 }
 
 /// Which objects a download takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Takes {
     /// Those that could be read when the plan was made.

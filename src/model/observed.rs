@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::{Caller, Endpoint};
@@ -31,7 +32,7 @@ pub struct ObservedBucket {
 }
 
 /// Whether a bucket keeps versions. Source: S3 API Reference, GetBucketVersioning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Versioning {
     /// Never switched on.

@@ -2,14 +2,19 @@
 //!
 //! In: [`Desired`], [`Observed`], the moment of observation. Out: a [`Plan`], or the blockers that
 //! make one impossible. [`mod@file`] saves and loads it and owns its digest, [`audit`] holds its rules,
-//! [`estimate`] prices it, [`words`] tells it to people. Pure but for load and save.
+//! [`estimate`] prices it, [`words`] tells it to people, [`schema`] to programs. Pure but for load
+//! and save.
 
 pub mod audit;
 pub mod estimate;
 pub mod file;
 pub mod limits;
+mod schema;
 pub mod words;
 
+pub use schema::schema;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -36,7 +41,7 @@ pub struct Plan {
 }
 
 /// The part of a plan file that machines read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
     /// The only account this may be applied to.
@@ -59,7 +64,7 @@ pub struct Body {
 }
 
 /// Who made a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanCaller {
     /// Their ARN.
@@ -69,7 +74,7 @@ pub struct PlanCaller {
 }
 
 /// How fast data may move.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanTransfer {
     /// Bytes a second.
@@ -88,7 +93,7 @@ impl PlanTransfer {
 }
 
 /// What a plan holds of one bucket: the outcome it leads to and what was seen of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedBucket {
     /// Its name.
@@ -103,7 +108,7 @@ pub struct PlannedBucket {
 }
 
 /// The archive of a planned bucket.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedArchive {
     /// As written in the manifest, placeholders filled in.

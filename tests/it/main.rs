@@ -8,6 +8,7 @@ mod bad_input;
 mod blockers;
 mod contract;
 mod examples;
+mod document;
 mod house;
 mod main_job;
 mod planning;
