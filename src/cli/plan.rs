@@ -10,6 +10,7 @@ use crate::state::{Open, PlanRow};
 
 use super::account::Account;
 use super::exit::{Exit, Failure};
+use super::permissions;
 use super::session::{Format, Session};
 
 /// Compare the manifest with what is, show what would change, and save that for review
@@ -34,6 +35,9 @@ pub struct PlanArgs {
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
+    /// List every permission that the apply will use, and whether you have it
+    #[arg(long, conflicts_with = "json")]
+    pub permissions: bool,
 }
 
 pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
@@ -87,6 +91,13 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     match Format::from_flag(args.json) {
         Format::Json => report::plan_json(session.screen(), &plan),
         Format::Words => report::plan(session.screen(), &plan),
+    }
+    let probed = permissions::probe(&aws, &state, &plan.body).await?;
+    for warning in permissions::warnings(&probed) {
+        session.say(&format!("warning: {}", report::shown(&warning)));
+    }
+    if args.permissions {
+        session.screen().out(&permissions::words(&plan.body, &probed));
     }
     let saved = project.named(&path);
     session.say(&match plan.is_empty() {

@@ -23,11 +23,12 @@ pub struct ObservedBucket {
     pub versioning: Versioning,
     /// Whether deletions need a one-time code.
     pub mfa_delete: Mfa,
-    /// Whether objects can be held.
+    /// Whether objects can be held; `Off` too where no outcome deletes, for then nobody asked.
     pub object_lock: ObjectLock,
-    /// Unfinished multipart uploads, by key and upload id.
+    /// Unfinished multipart uploads, by key and upload id; empty too where the bucket stays, for then
+    /// nobody asked.
     pub uploads: Vec<UploadInProgress>,
-    /// The policy text as S3 gives it; `None`: the bucket has none.
+    /// The policy text as S3 gives it; `None`: the bucket has none, or no outcome is about it.
     pub policy: Option<String>,
 }
 

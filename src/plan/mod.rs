@@ -9,6 +9,7 @@ pub mod audit;
 pub mod estimate;
 pub mod file;
 pub mod limits;
+pub mod permissions;
 mod schema;
 pub mod words;
 

@@ -1,9 +1,13 @@
 //! The plan and the events as documents: what is printed is what the schemas say.
 
+use std::collections::BTreeSet;
+
+use s3plan_sandbox::{BucketSpec, ObjectSpec, Step, Versioning, World};
 use serde_json::Value;
 
 use crate::support::bed::TestBed;
-use crate::support::job::{approve_both, planned};
+use crate::support::job::{approve_both, gate, mixed_world, planned};
+use crate::support::scene::Scene;
 
 #[test]
 fn a_plan_is_what_its_schema_says_wherever_it_is_printed() {
@@ -32,7 +36,7 @@ fn every_event_of_an_apply_is_what_its_schema_says() {
     let first = scene.bed.s3plan(["apply", "--yes", "--json"]).exits(3);
     approve_both(&scene.bed);
     let second = scene.bed.s3plan(["apply", "--yes", "--json"]).exits(0);
-    let mut kinds = std::collections::BTreeSet::new();
+    let mut kinds = BTreeSet::new();
     for line in first.stdout.lines().chain(second.stdout.lines()) {
         let event: Value = serde_json::from_str(line).expect("one document a line");
         assert_fits(&schema, &event);
@@ -86,4 +90,169 @@ fn close(schema: &mut Value) {
         Value::Array(list) => list.iter_mut().for_each(close),
         _ => {}
     }
+}
+
+/// Every action of S3 that the sandbox knows; the IAM policy of a plan allows some of them.
+const ALL_ACTIONS: [&str; 43] = [
+    "s3:AbortMultipartUpload",
+    "s3:CreateBucket",
+    "s3:DeleteBucket",
+    "s3:DeleteBucketPolicy",
+    "s3:DeleteObject",
+    "s3:DeleteObjectTagging",
+    "s3:DeleteObjectVersion",
+    "s3:GetAccelerateConfiguration",
+    "s3:GetBucketAcl",
+    "s3:GetBucketCORS",
+    "s3:GetBucketLocation",
+    "s3:GetBucketLogging",
+    "s3:GetBucketNotification",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketOwnershipControls",
+    "s3:GetBucketPolicy",
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketRequestPayment",
+    "s3:GetBucketTagging",
+    "s3:GetBucketVersioning",
+    "s3:GetBucketWebsite",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetObject",
+    "s3:GetObjectAcl",
+    "s3:GetObjectAnnotation",
+    "s3:GetObjectLegalHold",
+    "s3:GetObjectRetention",
+    "s3:GetObjectTagging",
+    "s3:GetObjectVersion",
+    "s3:GetObjectVersionTagging",
+    "s3:GetReplicationConfiguration",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListBucketVersions",
+    "s3:ListMultipartUploadParts",
+    "s3:ListObjectAnnotations",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketVersioning",
+    "s3:PutObject",
+    "s3:PutObjectRetention",
+    "s3:PutObjectTagging",
+    "s3:RestoreObject",
+];
+
+#[test]
+fn the_iam_policy_of_a_plan_is_enough_to_run_it() {
+    for versioning in [Versioning::Off, Versioning::Enabled, Versioning::Suspended] {
+        let scene = tagged(versioning);
+        let allowed = allowed_by(&scene, "photos-2019");
+        let denied: Vec<&str> =
+            ALL_ACTIONS.into_iter().filter(|action| !allowed.contains(*action)).collect();
+        deny(&scene, &denied);
+        run_to_the_end(&scene, versioning);
+    }
+}
+
+/// Each on its own: without it the job does not come to its end.
+#[test]
+fn a_plan_asks_for_no_permission_that_it_could_do_without() {
+    let listed = allowed_by(&tagged(Versioning::Off), "photos-2019");
+    let settings = ["s3:GetBucket", "s3:GetAccelerate", "s3:GetEncryption", "s3:GetLifecycle"];
+    let needed: Vec<&String> = listed
+        .iter()
+        .filter(|action| !settings.iter().any(|setting| action.starts_with(setting)))
+        .filter(|action| *action != "s3:GetReplicationConfiguration")
+        .collect();
+    assert!(needed.len() >= 9, "{needed:?}");
+    for action in needed {
+        let scene = tagged(Versioning::Off);
+        deny(&scene, &[action]);
+        let first = scene.bed.s3plan(["apply", "--yes"]);
+        if first.code == Some(3) {
+            scene.bed.s3plan(["approve", &gate(&scene.bed, "photos-2019")]).exits(0);
+            let second = scene.bed.s3plan(["apply", "--yes"]);
+            assert_ne!(second.code, Some(0), "{action} was not needed: {second}");
+        } else {
+            assert_ne!(first.code, Some(0), "{action} was not needed: {first}");
+        }
+    }
+}
+
+/// What the plan does not need, it does not ask for: a refusal there stops nobody.
+#[test]
+fn a_plan_that_keeps_what_is_in_s3_needs_little() {
+    let world = World::default().with(BucketSpec::new("photos-2019").text("a.jpg", "first").deny(
+        "*",
+        &[
+            "s3:GetBucketPolicy",
+            "s3:ListBucketMultipartUploads",
+            "s3:GetBucketObjectLockConfiguration",
+        ],
+    ));
+    let keep = "[account]\nid = \"123456789012\"\n\n[bucket.\"photos-2019\"]\n\
+                archive = { to = \"archive\" }\n";
+    let scene = Scene::new(world).planned(keep);
+    scene.bed.s3plan(["apply", "--yes"]).exits(0);
+    let settings = scene.bed.read("archive/metadata/bucket.json");
+    assert!(settings.contains("AccessDenied"), "what could not be read is named: {settings}");
+}
+
+#[test]
+fn a_plan_says_which_permissions_are_missing_before_anything_is_done() {
+    let scene = tagged(Versioning::Off);
+    deny(&scene, &["s3:GetObjectTagging"]);
+    let answer = scene.bed.s3plan(["plan", "manifest.toml", "--permissions"]).exits(0);
+    let answer = answer.blames("warning: photos-2019: s3:GetObjectTagging is denied, so download");
+    let line = |action: &str| {
+        let mut lines = answer.stdout.lines();
+        lines.find(|line| line.contains(action)).unwrap_or_else(|| panic!("{action}: {answer}"))
+    };
+    assert!(line("s3:GetObjectTagging ").starts_with("  DENIED"), "{answer}");
+    assert!(line("s3:GetObject ").starts_with("  allowed"), "{answer}");
+    assert!(line("s3:DeleteBucket ").starts_with("  unknown"), "{answer}");
+    scene.assert_untouched();
+}
+
+/// One bucket with everything that asks for a permission, planned.
+fn tagged(versioning: Versioning) -> Scene {
+    let mut world = mixed_world();
+    world.buckets.remove("logs-2020");
+    let photos = world.buckets.remove("photos-2019").expect("it is there");
+    let tagged = ObjectSpec::text("tagged.txt", "x").tag("year", "2019");
+    let manifest = "[account]\nid = \"123456789012\"\n\n[bucket.\"photos-2019\"]\n\
+                    archive = { to = \"archive\", then = \"delete-bucket\", versions = \"all\" }\n";
+    Scene::new(world.with(photos.object(tagged).versioning(versioning))).planned(manifest)
+}
+
+/// The actions that the IAM policy of the plan allows on a bucket or in it.
+fn allowed_by(scene: &Scene, bucket: &str) -> BTreeSet<String> {
+    let policy = scene.bed.s3plan(["show", "--iam"]).exits(0).json();
+    let mut allowed = BTreeSet::new();
+    for statement in policy["Statement"].as_array().expect("statements") {
+        assert_eq!(statement["Effect"], "Allow");
+        let resources = statement["Resource"].as_array().expect("resources");
+        for resource in resources {
+            let resource = resource.as_str().expect("an ARN");
+            let inside = resource.strip_prefix("arn:aws:s3:::").expect("an S3 resource");
+            assert!(inside == bucket || inside.starts_with(&format!("{bucket}/")), "{resource}");
+        }
+        let actions = statement["Action"].as_array().expect("actions");
+        allowed.extend(actions.iter().filter_map(Value::as_str).map(str::to_owned));
+    }
+    allowed
+}
+
+fn deny(scene: &Scene, actions: &[&str]) {
+    scene.sandbox.step(&Step::Deny {
+        bucket: "photos-2019".into(),
+        user: "*".into(),
+        actions: actions.iter().map(|action| (*action).to_owned()).collect(),
+    });
+}
+
+#[track_caller]
+fn run_to_the_end(scene: &Scene, versioning: Versioning) {
+    let first = scene.bed.s3plan(["apply", "--yes"]);
+    assert_eq!(first.code, Some(3), "{versioning:?}: {first}");
+    scene.bed.s3plan(["approve", &gate(&scene.bed, "photos-2019")]).exits(0);
+    let second = scene.bed.s3plan(["apply", "--yes"]);
+    assert_eq!(second.code, Some(0), "{versioning:?}: {second}");
 }
