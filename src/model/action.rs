@@ -143,9 +143,13 @@ pub struct Action {
     /// How many of `objects` earlier runs have done already.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub done: u64,
-    /// A ceiling: estimated dollars, in millionths.
+    /// Estimated dollars, in millionths.
     #[serde(default, rename = "cost_micros", skip_serializing_if = "is_free")]
     pub cost: Usd,
+    /// A ceiling: the most it may cost, in millionths of a dollar, where that is more: what S3 charges
+    /// for deleting early depends on ages that it does not tell.
+    #[serde(default, rename = "cost_at_most_micros", skip_serializing_if = "Option::is_none")]
+    pub cost_at_most: Option<Usd>,
     /// Estimated hours, to a tenth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<f64>,
@@ -176,6 +180,13 @@ pub struct Action {
     /// `set-policy`: the manifest accepts that the caller loses access.
     #[serde(default, skip_serializing_if = "is_false")]
     pub lose_access: bool,
+}
+
+impl Action {
+    /// The most it may cost, by the estimate.
+    pub fn ceiling(&self) -> Usd {
+        self.cost_at_most.map_or(self.cost, |most| most.max(self.cost))
+    }
 }
 
 /// Which objects a download takes.

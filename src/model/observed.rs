@@ -155,6 +155,8 @@ pub struct Tally {
     pub selected: Count,
     /// The selected ones by storage class.
     pub by_class: BTreeMap<StorageClass, Count>,
+    /// When the newest of them was uploaded, by storage class, in milliseconds since the Unix epoch.
+    pub newest_by_class: BTreeMap<StorageClass, i64>,
     /// The selected ones by the proof that the listing lets one expect.
     pub by_forecast: BTreeMap<ProofForecast, Count>,
     /// What filters or `versions = "current"` leave out.
@@ -163,6 +165,8 @@ pub struct Tally {
     pub missing: Count,
     /// Selected, not in the archive, and readable now.
     pub ready: Count,
+    /// Those by storage class.
+    pub ready_by_class: BTreeMap<StorageClass, Count>,
     /// Selected, not in the archive, and a restore is under way already.
     pub thawing: Count,
     /// Selected, not in the archive, archived in S3, in inventory order.

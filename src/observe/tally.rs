@@ -53,6 +53,8 @@ fn count(tally: &mut Tally, row: &Row, selection: &Selection) {
     }
     tally.selected.add(object.size);
     tally.by_class.entry(object.class.clone()).or_default().add(object.size);
+    let newest = tally.newest_by_class.entry(object.class.clone()).or_insert(i64::MIN);
+    *newest = (*newest).max(object.last_modified_ms);
     if !object.class.is_known() {
         let key = || object.key.clone();
         tally.unknown_classes.entry(object.class.as_str().to_owned()).or_insert_with(key);
@@ -80,6 +82,7 @@ fn count(tally: &mut Tally, row: &Row, selection: &Selection) {
                 count_frozen(tally, row.number, object);
             } else {
                 tally.ready.add(object.size);
+                tally.ready_by_class.entry(object.class.clone()).or_default().add(object.size);
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod estimate;
 pub mod file;
 pub mod limits;
 pub mod permissions;
+pub mod prices;
 mod schema;
 pub mod words;
 
@@ -19,6 +20,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use self::estimate::Estimator;
+use self::prices::Prices;
 use crate::diff::{self, Blocker};
 use crate::graph;
 use crate::model::{
@@ -28,7 +31,7 @@ use crate::model::{
 };
 
 /// The plan file format that this program writes: major, minor. A minor step only adds.
-pub const FORMAT: (u32, u32) = (1, 0);
+pub const FORMAT: (u32, u32) = (1, 1);
 
 /// A plan: what [`file::load`] gives and [`make`] makes.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +56,9 @@ pub struct Body {
     pub caller: PlanCaller,
     /// What it was made from.
     pub manifest: ManifestRef,
+    /// The table of prices that its estimates are made from, by name. Since 1.1.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prices: String,
     /// How fast data may move.
     #[serde(default, skip_serializing_if = "PlanTransfer::is_unlimited")]
     pub transfer: PlanTransfer,
@@ -164,11 +170,12 @@ pub fn make(
     desired: &Desired,
     observed: &Observed,
     observed_at_ms: i64,
+    prices: &Prices,
 ) -> Result<Plan, Vec<Blocker>> {
     let found = diff::compare(desired, observed, observed_at_ms);
     let mut blockers = found.blockers;
     let mut graph = graph::order(&found.changes);
-    dress(&mut graph, &found.changes, desired, observed);
+    dress(&mut graph, &found.changes, desired, observed, prices);
     blockers.extend(limits::exceeded(desired, &graph));
     if !blockers.is_empty() {
         return Err(blockers);
@@ -190,6 +197,7 @@ pub fn make(
             user_id: observed.caller.user_id.clone(),
         },
         manifest: desired.manifest.clone(),
+        prices: prices.name.clone(),
         transfer: PlanTransfer {
             max_bandwidth: desired.transfer.max_bandwidth,
             max_connections: desired.transfer.max_connections,
@@ -197,7 +205,7 @@ pub fn make(
         buckets: buckets.collect(),
         actions: graph.actions,
     };
-    let words = words::tell(&body, &observed.buckets);
+    let words = words::tell(&body, desired, observed, prices);
     Ok(file::complete(body, words))
 }
 
@@ -218,7 +226,14 @@ fn planned_archive(archive: &DesiredArchive, seen: &SeenBucket) -> PlannedArchiv
 }
 
 /// Adds to each action what only the manifest or the prices know.
-fn dress(graph: &mut ActionGraph, changes: &[Change], desired: &Desired, observed: &Observed) {
+fn dress(
+    graph: &mut ActionGraph,
+    changes: &[Change],
+    desired: &Desired,
+    observed: &Observed,
+    prices: &Prices,
+) {
+    let mut estimator = Estimator::new(prices);
     for (action, change) in graph.actions.iter_mut().zip(changes) {
         let place = desired.buckets.iter().position(|bucket| bucket.name == action.bucket);
         let Some(place) = place else { continue };
@@ -234,8 +249,10 @@ fn dress(graph: &mut ActionGraph, changes: &[Change], desired: &Desired, observe
             }
             _ => {}
         }
-        let estimate = estimate::of(change, archive);
+        let Some(tally) = &seen.tally else { continue };
+        let estimate = estimator.next(change, archive, tally);
         action.cost = estimate.cost;
+        action.cost_at_most = Some(estimate.cost_at_most).filter(|most| *most > estimate.cost);
         action.hours = estimate.hours;
     }
 }

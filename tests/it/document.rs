@@ -92,6 +92,58 @@ fn close(schema: &mut Value) {
     }
 }
 
+/// Ten gigabytes in Glacier, of which only the listing is ever looked at.
+fn film_world() -> World {
+    let film = ObjectSpec {
+        etag: Some("0123456789abcdef0123456789abcdef".into()),
+        ..ObjectSpec::sized("film.mov", "10GiB").class("GLACIER")
+    };
+    let film = film.last_modified("2024-03-01T00:00:00Z");
+    World::default().with(BucketSpec::new("films").object(film))
+}
+
+const RETIRE_FILMS: &str = r#"
+[account]
+id = "123456789012"
+
+[bucket."films"]
+archive = { to = "archive", then = "delete-objects" }
+"#;
+
+#[test]
+fn a_reviewer_sees_what_each_tier_costs_and_what_deleting_early_may_cost() {
+    let scene = Scene::new(film_world());
+    scene.bed.write_manifest(RETIRE_FILMS);
+    let answer = scene.bed.s3plan(["plan", "manifest.toml"]).exits(0);
+    let tiers =
+        "bulk (chosen) $0.05 within 12 h, standard $0.15 within 5 h, expedited $0.36 within";
+    answer
+        .says("costs about $0.04 a month in S3 now")
+        .says(&format!("restore tiers: {tiers}"))
+        .says("early-deletion fees: none from 2024-05-30 on if never moved between classes, at most $0.11")
+        .says("estimate: about $0.95 (with early-deletion fees up to $1.06)");
+}
+
+#[test]
+fn prices_come_from_a_file_where_one_is_named() {
+    let scene = Scene::new(film_world());
+    scene.bed.write_manifest(RETIRE_FILMS);
+    let table = TestBed::without_aws().s3plan(["schema", "prices"]).exits(0).stdout;
+    let dearer = table.replace("us-east-1, November 2026", "a dear place");
+    let dearer =
+        dearer.replace("{ up_to_gb = 10240, per_gb = 0.09 }", "{ up_to_gb = 10240, per_gb = 9.0 }");
+    assert_ne!(table, dearer);
+    scene.bed.write("prices.toml", &dearer);
+    let plan = ["plan", "manifest.toml", "--prices", "prices.toml"];
+    scene.bed.s3plan(plan).exits(0).says("about $90.05").says("list prices of a dear place");
+    let limited = format!("{RETIRE_FILMS}\n[limits]\nmax_cost = 50\n");
+    scene.bed.write_manifest(&limited);
+    scene.bed.s3plan(["plan", "manifest.toml"]).exits(0);
+    scene.bed.s3plan(plan).exits(5).blames("max_cost");
+    scene.bed.write("prices.toml", "name = 1");
+    scene.bed.s3plan(plan).exits(64).blames("plan/bad-prices");
+}
+
 /// Every action of S3 that the sandbox knows; the IAM policy of a plan allows some of them.
 const ALL_ACTIONS: [&str; 43] = [
     "s3:AbortMultipartUpload",

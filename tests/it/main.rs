@@ -7,8 +7,8 @@
 mod bad_input;
 mod blockers;
 mod contract;
-mod examples;
 mod document;
+mod examples;
 mod house;
 mod main_job;
 mod planning;
