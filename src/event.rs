@@ -5,6 +5,7 @@
 //! here knows about colours, verbosity or files.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ActionId, BucketName, EvidenceId};
@@ -21,7 +22,7 @@ pub struct Event {
 }
 
 /// Something that happened and is durable before anyone acts on it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact {
     /// A process took up a run.
@@ -44,6 +45,7 @@ pub enum Fact {
         /// What for.
         on: WaitingFor,
         /// When it is worth looking again, where that can be told.
+        #[schemars(with = "Option<String>")]
         until: Option<Timestamp>,
     },
     /// The effect was seen, not assumed.
@@ -119,7 +121,7 @@ pub enum Fact {
 }
 
 /// How objects are deleted so that one that was overwritten in between survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeleteForm {
     /// Up to 1,000 in a request, each with its ETag or version id.
@@ -131,7 +133,7 @@ pub enum DeleteForm {
 }
 
 /// What an action waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingFor {
     /// S3 is thawing archived objects.
@@ -143,7 +145,7 @@ pub enum WaitingFor {
 }
 
 /// Progress inside an action; shown if there is time, never kept.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Tick {
     /// Which action.
     pub action: ActionId,

@@ -31,6 +31,17 @@ pub struct Bucket {
     region: Arc<RwLock<String>>,
 }
 
+/// What of a bucket is asked for only where an outcome needs it, each with its own permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Whether single versions may be held.
+    ObjectLock,
+    /// Unfinished multipart uploads.
+    Uploads,
+    /// The bucket's policy.
+    Policy,
+}
+
 /// What became of a bucket that was to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BucketDeletion {
@@ -148,18 +159,27 @@ impl Bucket {
         }
     }
 
-    /// Looks at everything but the objects: region and owner, versioning, object lock, unfinished
-    /// uploads, policy.
+    /// Looks at everything but the objects: region and owner, versioning, and of the rest what is
+    /// wanted. What is not asked for cannot be denied: it is as if the bucket had none.
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchBucket`], [`ErrorKind::OtherOwner`], [`ErrorKind::Denied`] (its operation
     /// says which permission is missing) and all others. A denial is never read as "has none".
-    pub async fn facts(&self) -> Result<ObservedBucket, AwsError> {
+    pub async fn facts(&self, wanted: &[Detail]) -> Result<ObservedBucket, AwsError> {
         self.look().await?;
         let (versioning, mfa_delete) = self.versioning().await?;
-        let object_lock = self.object_lock().await?;
-        let uploads = self.list_uploads().await?;
-        let policy = self.policy().await?;
+        let object_lock = match wanted.contains(&Detail::ObjectLock) {
+            true => self.object_lock().await?,
+            false => ObjectLock::Off,
+        };
+        let uploads = match wanted.contains(&Detail::Uploads) {
+            true => self.list_uploads().await?,
+            false => Vec::new(),
+        };
+        let policy = match wanted.contains(&Detail::Policy) {
+            true => self.policy().await?,
+            false => None,
+        };
         // Other servers take the expected owner and ignore it.
         let owner = (self.aws.endpoint() == Endpoint::Aws).then(|| self.owner.as_ref().clone());
         Ok(ObservedBucket {

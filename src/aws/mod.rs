@@ -32,7 +32,7 @@ mod wire;
 /// The log filter that shows every request the SDK sends.
 pub const REQUESTS_IN_LOG: &str = "aws_smithy_runtime=debug";
 
-pub use bucket::{Bucket, BucketDeletion};
+pub use bucket::{Bucket, BucketDeletion, Detail};
 pub use buckets::BucketEntry;
 pub use connect::{Aws, Settings};
 pub use delete::{BATCH, Condition, DeleteTarget, Deletion};

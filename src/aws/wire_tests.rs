@@ -317,10 +317,10 @@ async fn a_bucket_of_another_account_is_told_from_a_forbidden_one() {
     let refused = Canned::Bytes(head_and("403 Forbidden", b""));
     let there = Canned::Bytes(head_and("200 OK\r\nContent-Length: 0", b""));
     let raw = Raw::in_turn(vec![refused.clone(), there]).await;
-    let error = raw.bucket().await.facts().await.expect_err("not ours");
+    let error = raw.bucket().await.facts(&[]).await.expect_err("not ours");
     assert_eq!(*error.kind(), ErrorKind::OtherOwner, "{error}");
     let raw = Raw::always(refused).await;
-    let error = raw.bucket().await.facts().await.expect_err("forbidden");
+    let error = raw.bucket().await.facts(&[]).await.expect_err("forbidden");
     assert_eq!(*error.kind(), ErrorKind::Denied, "{error}");
 }
 
@@ -409,7 +409,7 @@ async fn requests_can_be_spawned() {
     let targets = [];
     drop(may_move(aws.buckets()));
     drop(may_move(aws.caller()));
-    drop(may_move(bucket.facts()));
+    drop(may_move(bucket.facts(&[])));
     drop(may_move(bucket.configuration()));
     drop(may_move(bucket.part_sizes("k", None, &pin(), 3, 2)));
     drop(may_move(bucket.restore("k", None, None, Tier::Bulk)));

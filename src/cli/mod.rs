@@ -14,6 +14,7 @@ mod info;
 mod init;
 mod man;
 mod panics;
+mod permissions;
 pub mod person;
 mod plan;
 mod policy;

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use crate::model::{BucketName, Desired, DesiredBucket};
 use crate::observe::{self, ObserveError};
+use crate::plan::prices::Prices;
 use crate::plan::{self, Plan};
 use crate::report;
 use crate::state::{Open, PlanRow};
 
 use super::account::Account;
 use super::exit::{Exit, Failure};
+use super::permissions;
 use super::session::{Format, Session};
 
 /// Compare the manifest with what is, show what would change, and save that for review
@@ -34,10 +36,17 @@ pub struct PlanArgs {
     /// Print the plan as JSON
     #[arg(long)]
     pub json: bool,
+    /// Estimate with the prices in this TOML file instead of the list prices in the program
+    #[arg(long, value_name = "FILE")]
+    pub prices: Option<PathBuf>,
+    /// List every permission that the apply will use, and whether you have it
+    #[arg(long, conflicts_with = "json")]
+    pub permissions: bool,
 }
 
 pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     let wanted = session.manifest(&args.manifest)?;
+    let prices = prices(args, session)?;
     let project = session.project_of(&args.manifest);
     let aws = session.aws(None).await?;
     let account = Account::look_for(&aws, &wanted.account).await?;
@@ -75,7 +84,7 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         },
     )
     .await?;
-    let plan = plan::make(&desired, &observed, now.as_millisecond())
+    let plan = plan::make(&desired, &observed, now.as_millisecond(), &prices)
         .map_err(|blockers| blocked(&blockers))?;
 
     let path = match &args.out {
@@ -88,6 +97,13 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         Format::Json => report::plan_json(session.screen(), &plan),
         Format::Words => report::plan(session.screen(), &plan),
     }
+    let probed = permissions::probe(&aws, &state, &plan.body).await?;
+    for warning in permissions::warnings(&probed) {
+        session.say(&format!("warning: {}", report::shown(&warning)));
+    }
+    if args.permissions {
+        session.screen().out(&permissions::words(&plan.body, &probed));
+    }
     let saved = project.named(&path);
     session.say(&match plan.is_empty() {
         true => format!("Saved as {saved}."),
@@ -99,6 +115,18 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         true => Exit::Changes,
         false => Exit::Done,
     })
+}
+
+fn prices(args: &PlanArgs, session: &Session) -> Result<Prices, Failure> {
+    let Some(path) = &args.prices else { return Ok(Prices::built_in()) };
+    let unusable = |why: String| {
+        Failure::usage("plan/bad-prices", format!("{}: {why}", path.display())).help(
+            "`s3plan schema prices` prints the table in the program, which has the right form",
+        )
+    };
+    let text = std::fs::read_to_string(session.path(path));
+    let text = text.map_err(|error| unusable(error.to_string()))?;
+    Prices::parse(&text).map_err(|error| unusable(error.to_string()))
 }
 
 /// What the state keeps of a plan.

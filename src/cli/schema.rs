@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure};
 use super::session::Session;
-use crate::manifest;
+use crate::{manifest, plan, report};
 
 /// Print a JSON Schema
 #[derive(Debug, clap::Args)]
@@ -16,23 +16,24 @@ pub struct SchemaArgs {
 enum Format {
     /// The manifest
     Manifest,
-    /// The plan file
+    /// A plan: what `show --json` prints, and the fields of the plan file
     Plan,
-    /// The events of `apply --json`
+    /// The table of prices that estimates are made from: no schema, but the table itself
+    Prices,
+    /// The events of `apply --json`, one a line
     Events,
 }
 
 pub fn run(args: &SchemaArgs, session: &Session) -> Result<Exit, Failure> {
     let schema = match args.of {
+        Format::Prices => {
+            session.screen().out(plan::prices::TABLE);
+            return Ok(Exit::Done);
+        }
         Format::Manifest => manifest::schema(),
-        Format::Plan => return Err(not_yet("plan")),
-        Format::Events => return Err(not_yet("events")),
+        Format::Plan => plan::schema(),
+        Format::Events => report::events_schema(),
     };
     session.screen().out_line(&format!("{schema:#}"));
     Ok(Exit::Done)
-}
-
-fn not_yet(what: &str) -> Failure {
-    let message = format!("`schema {what}` is not offered by this version");
-    Failure::usage("cli/not-offered", message).help("`schema manifest` is")
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::plan::permissions;
 use crate::report;
 
 use super::exit::{Exit, Failure};
@@ -18,11 +19,15 @@ pub struct ShowArgs {
     /// As Markdown that fits a pull-request comment
     #[arg(long, conflicts_with = "json")]
     md: bool,
+    /// The smallest IAM policy that lets somebody apply it
+    #[arg(long, conflicts_with_all = ["json", "md"])]
+    iam: bool,
 }
 
 pub fn run(args: &ShowArgs, session: &Session) -> Result<Exit, Failure> {
     let (_, _, plan) = session.plan(args.plan.as_deref())?;
     match (args.json, args.md) {
+        _ if args.iam => session.screen().json(&permissions::iam_policy(&plan.body)),
         (true, _) => report::plan_json(session.screen(), &plan),
         (_, true) => session.screen().out(&report::markdown(&plan)),
         _ => report::plan(session.screen(), &plan),

@@ -52,6 +52,7 @@ impl Builder {
             bytes: change.count.bytes,
             done: change.done,
             cost: Usd::ZERO,
+            cost_at_most: None,
             hours: None,
             tier: None,
             days: None,

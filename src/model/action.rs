@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::money::Usd;
@@ -12,7 +13,9 @@ use super::restore::{KeepDays, Tier};
 pub type Bytes = u64;
 
 /// The kinds of actions, in the order in which they can need each other on one bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActionKind {
     /// Replace the bucket's policy.
@@ -73,7 +76,9 @@ impl fmt::Display for ActionKind {
 }
 
 /// The id of an action, stable between plans: `photos-2019/download`, `photos-2019/download-2`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct ActionId(String);
 
@@ -99,7 +104,7 @@ impl fmt::Display for ActionId {
 }
 
 /// A stretch of the inventory: numbers from `first` up to and without `end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectRange {
     /// The first number in it.
     pub first: Number,
@@ -115,7 +120,7 @@ impl ObjectRange {
 }
 
 /// One phase of one bucket, with what it expects and what it may cost at most.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
     /// Unique in its plan.
@@ -138,9 +143,13 @@ pub struct Action {
     /// How many of `objects` earlier runs have done already.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub done: u64,
-    /// A ceiling: estimated dollars, in millionths.
+    /// Estimated dollars, in millionths.
     #[serde(default, rename = "cost_micros", skip_serializing_if = "is_free")]
     pub cost: Usd,
+    /// A ceiling: the most it may cost, in millionths of a dollar, where that is more: what S3 charges
+    /// for deleting early depends on ages that it does not tell.
+    #[serde(default, rename = "cost_at_most_micros", skip_serializing_if = "Option::is_none")]
+    pub cost_at_most: Option<Usd>,
     /// Estimated hours, to a tenth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hours: Option<f64>,
@@ -173,8 +182,15 @@ pub struct Action {
     pub lose_access: bool,
 }
 
+impl Action {
+    /// The most it may cost, by the estimate.
+    pub fn ceiling(&self) -> Usd {
+        self.cost_at_most.map_or(self.cost, |most| most.max(self.cost))
+    }
+}
+
 /// Which objects a download takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Takes {
     /// Those that could be read when the plan was made.

@@ -1,5 +1,6 @@
 //! Who asks AWS, and where.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::name::AccountId;
@@ -61,7 +62,7 @@ impl Caller {
 }
 
 /// Which service answers: plans are bound to it, addresses and ports are not written down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Endpoint {
     /// AWS itself.

@@ -25,7 +25,7 @@ pub struct Desired {
 }
 
 /// The manifest a plan was made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestRef {
     /// Relative to the project's folder.
     pub path: String,

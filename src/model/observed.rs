@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::{Caller, Endpoint};
@@ -22,16 +23,17 @@ pub struct ObservedBucket {
     pub versioning: Versioning,
     /// Whether deletions need a one-time code.
     pub mfa_delete: Mfa,
-    /// Whether objects can be held.
+    /// Whether objects can be held; `Off` too where no outcome deletes, for then nobody asked.
     pub object_lock: ObjectLock,
-    /// Unfinished multipart uploads, by key and upload id.
+    /// Unfinished multipart uploads, by key and upload id; empty too where the bucket stays, for then
+    /// nobody asked.
     pub uploads: Vec<UploadInProgress>,
-    /// The policy text as S3 gives it; `None`: the bucket has none.
+    /// The policy text as S3 gives it; `None`: the bucket has none, or no outcome is about it.
     pub policy: Option<String>,
 }
 
 /// Whether a bucket keeps versions. Source: S3 API Reference, GetBucketVersioning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Versioning {
     /// Never switched on.
@@ -153,6 +155,8 @@ pub struct Tally {
     pub selected: Count,
     /// The selected ones by storage class.
     pub by_class: BTreeMap<StorageClass, Count>,
+    /// When the newest of them was uploaded, by storage class, in milliseconds since the Unix epoch.
+    pub newest_by_class: BTreeMap<StorageClass, i64>,
     /// The selected ones by the proof that the listing lets one expect.
     pub by_forecast: BTreeMap<ProofForecast, Count>,
     /// What filters or `versions = "current"` leave out.
@@ -161,6 +165,8 @@ pub struct Tally {
     pub missing: Count,
     /// Selected, not in the archive, and readable now.
     pub ready: Count,
+    /// Those by storage class.
+    pub ready_by_class: BTreeMap<StorageClass, Count>,
     /// Selected, not in the archive, and a restore is under way already.
     pub thawing: Count,
     /// Selected, not in the archive, archived in S3, in inventory order.
@@ -209,7 +215,7 @@ impl Drifted {
 }
 
 /// What was found at an archive's place, before anything is done there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FoundAt {
     /// Nothing, or an empty folder.

@@ -10,7 +10,9 @@ use super::money::Usd;
 use super::object::StorageClass;
 
 /// How long S3 keeps a thawed copy, in whole days; S3 rounds the end up to midnight UTC.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct KeepDays(NonZeroU16);
 

@@ -18,10 +18,10 @@ pub use tally::tally;
 use thiserror::Error;
 
 use crate::archive::ArchiveError;
-use crate::aws::{Aws, AwsError};
+use crate::aws::{Aws, AwsError, Detail};
 use crate::model::{
-    BadGlob, Caller, Desired, DesiredBucket, Destination, FoundAt, Observed, SeenBucket, Selection,
-    Tally,
+    AfterArchive, BadGlob, Caller, Desired, DesiredBucket, Destination, FoundAt, Observed,
+    SeenBucket, Selection, Tally,
 };
 use crate::state::{State, StateError};
 
@@ -75,7 +75,7 @@ async fn look_at(
     progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<SeenBucket, ObserveError> {
     let door = aws.bucket(&wanted.name, region, &desired.account);
-    let bucket = door.facts().await?;
+    let bucket = door.facts(&details(wanted)).await?;
     let Some(archive) = &wanted.archive else {
         return Ok(SeenBucket { bucket, tally: None, destination: None, policy: None });
     };
@@ -104,4 +104,21 @@ async fn look_at(
             Ok((tally, place))
         })?;
     Ok(SeenBucket { bucket, tally: Some(tally), destination: Some(destination), policy: None })
+}
+
+/// What has to be known of a bucket for its outcomes. What is not needed is not asked for, so that
+/// a permission that the plan does without cannot stop it.
+fn details(wanted: &DesiredBucket) -> Vec<Detail> {
+    let then = wanted.archive.as_ref().map(|archive| archive.then);
+    let mut details = Vec::new();
+    if then.is_some_and(AfterArchive::deletes) {
+        details.push(Detail::ObjectLock);
+    }
+    if then == Some(AfterArchive::DeleteBucket) {
+        details.push(Detail::Uploads);
+    }
+    if wanted.policy.is_some() {
+        details.push(Detail::Policy);
+    }
+    details
 }

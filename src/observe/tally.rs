@@ -62,6 +62,8 @@ fn count(
     }
     tally.selected.add(object.size);
     tally.by_class.entry(object.class.clone()).or_default().add(object.size);
+    let newest = tally.newest_by_class.entry(object.class.clone()).or_insert(i64::MIN);
+    *newest = (*newest).max(object.last_modified_ms);
     if !object.class.is_known() {
         let key = || object.key.clone();
         tally.unknown_classes.entry(object.class.as_str().to_owned()).or_insert_with(key);
@@ -102,6 +104,8 @@ fn count(
                 (true, false) => count_frozen(tally, row.number, object),
                 (false, _) => {
                     tally.ready.add(object.size);
+                    let class = object.class.clone();
+                    tally.ready_by_class.entry(class).or_default().add(object.size);
                     if present {
                         tally.present_ready.add(object.size);
                     }

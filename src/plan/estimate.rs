@@ -1,105 +1,161 @@
 //! What an action will cost and how long it will take: always an estimate, and marked as one.
 //!
-//! Prices: AWS list prices in us-east-1, US dollars, GB = 2^30 bytes, as known in November 2026.
-//! Sources: the AWS price list for AmazonS3; AWS re:Post, "s3-manage-data-retrieval".
+//! In: a [`Change`], the outcome, what was seen, and the [`Prices`]. Out: an [`Estimate`]. Pure, and
+//! without a clock: how old an object is counts only as a date.
 
-use crate::model::{ActionKind, Change, Count, DesiredArchive, StorageClass, Tier, Usd, pace};
+use std::collections::BTreeMap;
 
-/// When the prices below were last looked at, for the words of a plan.
-pub const PRICES_AS_OF: &str = "us-east-1, November 2026";
+use super::prices::Prices;
+use crate::model::{
+    ActionKind, AfterArchive, Change, Count, DesiredArchive, StorageClass, Tally, Tier, Usd, pace,
+};
 
-const GIB: f64 = (1u64 << 30) as f64;
-/// A GET, in dollars a thousand; the archive classes cost the same as STANDARD.
-const GET_PER_THOUSAND: f64 = 0.0004;
-/// A temporary copy lies in STANDARD: dollars a GB and month.
-const STANDARD_GB_MONTH: f64 = 0.023;
-/// Transfer out to the internet, first step; nothing is paid inside a region.
-const EGRESS_PER_GB: f64 = 0.09;
+/// An hour's looks while objects thaw, each a page of a listing.
+const LOOKS_AN_HOUR: f64 = 12.0;
 
 /// An estimate of one action.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     /// Dollars.
     pub cost: Usd,
+    /// Dollars at most, where that cannot be told more closely: early-deletion fees.
+    pub cost_at_most: Usd,
     /// Hours, to a tenth; `None` where it takes no time worth telling, or depends on a person.
     pub hours: Option<f64>,
 }
 
-/// Estimates one change.
-pub fn of(change: &Change, archive: &DesiredArchive) -> Estimate {
-    let (dollars, hours) = match change.kind {
-        ActionKind::Restore => {
-            let wave = change.wave.iter();
-            let dollars = wave
-                .flat_map(|wave| &wave.to_restore)
-                .map(|(class, count)| {
-                    retrieval(class, archive.restore.tier, *count)
-                        + temporary_copy(class, archive.restore.days.get(), *count)
-                })
-                .sum();
-            (dollars, None)
+/// Estimates the changes of one plan in their order.
+pub struct Estimator<'a> {
+    prices: &'a Prices,
+    /// What the actions so far have moved out: transfer gets cheaper step by step.
+    moved: u64,
+}
+
+impl<'a> Estimator<'a> {
+    /// Begins a plan.
+    pub fn new(prices: &'a Prices) -> Self {
+        Self { prices, moved: 0 }
+    }
+
+    /// Estimates the next change.
+    pub fn next(&mut self, change: &Change, archive: &DesiredArchive, tally: &Tally) -> Estimate {
+        let prices = self.prices;
+        let listing = || prices.lists(tally.listed.objects, 0);
+        let mut early = 0.0;
+        let (dollars, hours) = match change.kind {
+            ActionKind::Restore => {
+                let wanted = change.wave.iter().flat_map(|wave| &wave.to_restore);
+                (restore(prices, archive.restore.tier, archive.restore.days.get(), wanted), None)
+            }
+            ActionKind::AwaitRestore => {
+                let hours = change.wave.as_ref().map(|wave| wave.thaw_hours);
+                let looks = (hours.unwrap_or(0.0) * LOOKS_AN_HOUR).ceil() as u64;
+                (prices.lists(change.count.objects, looks), hours)
+            }
+            ActionKind::Download => {
+                let read: f64 = match &change.wave {
+                    Some(wave) => {
+                        let each = wave.to_restore.iter();
+                        each.map(|(class, count)| prices.reads(class, *count)).sum()
+                    }
+                    None => {
+                        let each = tally.ready_by_class.iter();
+                        each.map(|(class, count)| prices.reads(class, *count)).sum()
+                    }
+                };
+                // What is in place already is looked at, not fetched.
+                let fetched = Count {
+                    objects: change.count.objects.saturating_sub(change.present.objects),
+                    bytes: change.count.bytes.saturating_sub(change.present.bytes),
+                };
+                let out = prices.transfer_out(self.moved, fetched.bytes);
+                self.moved = self.moved.saturating_add(fetched.bytes);
+                (read + out, Some(pace::hours(fetched)))
+            }
+            ActionKind::Adopt | ActionKind::Verify => (0.0, Some(pace::hours(change.count))),
+            ActionKind::Approve => (listing(), None),
+            ActionKind::DeleteObjects => {
+                early = tally
+                    .by_class
+                    .iter()
+                    .map(|(class, count)| prices.early_deletion_at_most(class, *count))
+                    .sum();
+                (listing(), None)
+            }
+            _ => (0.0, None),
+        };
+        let tenth = |hours: f64| (hours * 10.0).ceil() / 10.0;
+        Estimate {
+            cost: usd(dollars),
+            cost_at_most: usd(dollars + early),
+            hours: hours.map(tenth).filter(|&hours| hours > 0.0),
         }
-        ActionKind::AwaitRestore => (0.0, change.wave.as_ref().map(|wave| wave.thaw_hours)),
-        ActionKind::Download => {
-            // What is in place already costs a HEAD, at most as much as a GET.
-            let requests = change.count.objects as f64 / 1000.0 * GET_PER_THOUSAND;
-            let fetched = Count {
-                objects: change.count.objects.saturating_sub(change.present.objects),
-                bytes: change.count.bytes.saturating_sub(change.present.bytes),
-            };
-            let egress = fetched.bytes as f64 / GIB * EGRESS_PER_GB;
-            (requests + egress, Some(pace::hours(fetched)))
-        }
-        ActionKind::Adopt | ActionKind::Verify => (0.0, Some(pace::hours(change.count))),
-        _ => (0.0, None),
+    }
+}
+
+/// What the objects of an outcome cost each month as they lie in S3 now.
+pub fn month(prices: &Prices, tally: &Tally) -> Usd {
+    usd(tally.by_class.iter().map(|(class, count)| prices.month(class, *count)).sum())
+}
+
+/// One way to have the archived objects of an outcome thawed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TierOffer {
+    /// The tier.
+    pub tier: Tier,
+    /// Requests, retrieval and temporary copies, in dollars.
+    pub cost: Usd,
+    /// The longest that AWS says a restore takes.
+    pub hours: f64,
+}
+
+/// What every tier would cost and how long it would take, for those that S3 offers for all classes
+/// here; empty where nothing needs a restore.
+pub fn tiers(prices: &Prices, archive: &DesiredArchive, tally: &Tally) -> Vec<TierOffer> {
+    let mut wanted: BTreeMap<&StorageClass, Count> = BTreeMap::new();
+    for (class, count) in tally.frozen.iter().flat_map(|stretch| &stretch.to_restore) {
+        let sum = wanted.entry(class).or_default();
+        *sum = *sum + *count;
+    }
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let offer = |tier: Tier| {
+        let hours: Option<Vec<f64>> = wanted.keys().map(|class| tier.hours(class)).collect();
+        let each = wanted.iter().map(|(class, count)| (*class, count));
+        Some(TierOffer {
+            tier,
+            cost: usd(restore(prices, tier, archive.restore.days.get(), each)),
+            hours: hours?.into_iter().fold(0.0, f64::max),
+        })
     };
-    let tenth = |hours: f64| (hours * 10.0).ceil() / 10.0;
-    Estimate {
-        cost: Usd::from_dollars(dollars).unwrap_or(Usd::from_micros(u64::MAX)),
-        hours: hours.map(tenth).filter(|&hours| hours > 0.0),
-    }
+    [Tier::Bulk, Tier::Standard, Tier::Expedited].into_iter().filter_map(offer).collect()
 }
 
-/// Dollars for asking this much back: per GB, and per thousand requests.
-fn retrieval(class: &StorageClass, tier: Tier, count: Count) -> f64 {
-    let deep = class.as_str() == "DEEP_ARCHIVE";
-    let (per_gb, per_thousand) = match (tier, class.is_archived_tier(), deep) {
-        (Tier::Expedited, ..) => (0.03, 10.0),
-        (_, true, _) | (Tier::Bulk, _, false) => (0.0, 0.0),
-        (Tier::Standard, _, false) => (0.01, 0.05),
-        (Tier::Standard, _, true) => (0.02, 0.10),
-        (Tier::Bulk, _, true) => (0.0025, 0.025),
-    };
-    count.bytes as f64 / GIB * per_gb + count.objects as f64 / 1000.0 * per_thousand
+/// The day from which deleting costs no early-deletion fee, if every object has been in its class
+/// since it was uploaded, in milliseconds since the Unix epoch; `None` where no class here has a
+/// minimum or nothing is deleted.
+pub fn free_from_ms(prices: &Prices, then: AfterArchive, tally: &Tally) -> Option<i64> {
+    let newest = tally.newest_by_class.iter().filter(|_| then.deletes());
+    newest
+        .filter(|(class, _)| prices.min_days(class) > 0)
+        .map(|(class, ms)| ms.saturating_add(i64::from(prices.min_days(class)) * 24 * 3_600_000))
+        .max()
 }
 
-/// Dollars for the copies that a restore makes; INTELLIGENT_TIERING objects move instead.
-fn temporary_copy(class: &StorageClass, days: u16, count: Count) -> f64 {
-    if class.is_archived_tier() {
-        return 0.0;
-    }
-    count.bytes as f64 / GIB * STANDARD_GB_MONTH * f64::from(days) / 30.0
+fn restore<'a>(
+    prices: &Prices,
+    tier: Tier,
+    days: u16,
+    wanted: impl Iterator<Item = (&'a StorageClass, &'a Count)>,
+) -> f64 {
+    wanted
+        .map(|(class, count)| {
+            prices.restore(class, tier, *count) + prices.temporary_copies(class, days, *count)
+        })
+        .sum()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The worked example of AWS re:Post "s3-manage-data-retrieval".
-    #[test]
-    fn a_published_example_costs_what_aws_says() {
-        let count = Count { objects: 15_000_000, bytes: 102_400 << 30 };
-        let glacier = StorageClass::new("GLACIER");
-        let dollars = retrieval(&glacier, Tier::Standard, count);
-        assert!((dollars - 1_774.0).abs() < 0.01, "{dollars}");
-        let requests_alone = retrieval(&glacier, Tier::Expedited, Count { bytes: 0, ..count });
-        assert!((requests_alone - 150_000.0).abs() < 0.01, "{requests_alone}");
-    }
-
-    #[test]
-    fn bulk_is_free_from_glacier_only() {
-        let count = Count { objects: 1_000_000, bytes: 1 << 40 };
-        assert_eq!(retrieval(&StorageClass::new("GLACIER"), Tier::Bulk, count), 0.0);
-        assert!(retrieval(&StorageClass::new("DEEP_ARCHIVE"), Tier::Bulk, count) > 25.0);
-    }
+fn usd(dollars: f64) -> Usd {
+    Usd::from_dollars(dollars).unwrap_or(Usd::from_micros(u64::MAX))
 }

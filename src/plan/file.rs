@@ -125,11 +125,7 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Plan, PlanFileError> {
     let head: Head = toml::from_str(&text).map_err(|error| edited(error.message()))?;
     let major = head.format.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.ok_or_else(|| edited("its format is no version"))? > FORMAT.0 {
-        return Err(PlanFileError::Newer {
-            path: path.to_owned(),
-            found: head.format,
-            known: format!("{}.{}", FORMAT.0, FORMAT.1),
-        });
+        return Err(newer(path, &head.format));
     }
     let line = format!("digest = \"{}\"\n", head.digest);
     if text.matches(&line).count() != 1 {
@@ -139,8 +135,12 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Plan, PlanFileError> {
     if digest_of(&bare) != head.digest {
         return Err(edited("its digest does not agree with its text"));
     }
-    let body = bare.replacen(&format_line(), "", 1);
-    let body: Body = toml::from_str(&body).map_err(|error| edited(error.message()))?;
+    let body = bare.replacen(&format!("format = \"{}\"\n", head.format), "", 1);
+    let body: Body = toml::from_str(&body).map_err(|error| match is_newer(&head.format) {
+        // A later minor version may have added something that an apply has to know.
+        true => newer(path, &head.format),
+        false => edited(error.message()),
+    })?;
     if let Some(finding) = audit::audit(&body).into_iter().next() {
         return Err(PlanFileError::Unsound {
             path: path.to_owned(),
@@ -159,6 +159,20 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Plan, PlanFileError> {
 struct Head {
     format: String,
     digest: String,
+}
+
+fn newer(path: &Path, found: &str) -> PlanFileError {
+    PlanFileError::Newer {
+        path: path.to_owned(),
+        found: found.to_owned(),
+        known: format!("{}.{}", FORMAT.0, FORMAT.1),
+    }
+}
+
+/// Whether a format of our major version has a later minor one.
+fn is_newer(format: &str) -> bool {
+    let minor = format.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    minor.is_some_and(|minor| minor > FORMAT.1)
 }
 
 fn format_line() -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytesize::ByteSize;
 
 use crate::diff::Blocker;
-use crate::model::{ActionGraph, ActionKind, BucketName, Count, Desired, Usd};
+use crate::model::{Action, ActionGraph, ActionKind, BucketName, Count, Desired, Usd};
 
 /// Every limit of the manifest that this graph would go past.
 pub fn exceeded(desired: &Desired, graph: &ActionGraph) -> Vec<Blocker> {
@@ -22,7 +22,7 @@ pub fn exceeded(desired: &Desired, graph: &ActionGraph) -> Vec<Blocker> {
     };
     let deleted = sum(ActionKind::DeleteObjects);
     let downloaded = sum(ActionKind::Download);
-    let cost: Usd = graph.actions.iter().map(|action| action.cost).sum();
+    let cost: Usd = graph.actions.iter().map(Action::ceiling).sum();
     let limits = &desired.limits;
     let mut block = |limit: &str, planned: String, allowed: String| {
         found.push(Blocker::new(
@@ -43,7 +43,7 @@ pub fn exceeded(desired: &Desired, graph: &ActionGraph) -> Vec<Blocker> {
         block("max_download_bytes", bytes(downloaded.bytes), bytes(allowed));
     }
     if let Some(allowed) = limits.max_cost.filter(|&max| cost > max) {
-        block("max_cost", format!("about {cost}"), allowed.to_string());
+        block("max_cost", format!("up to {cost}"), allowed.to_string());
     }
     found
 }

@@ -2,17 +2,26 @@
 //!
 //! In: [`Desired`], [`Observed`], the moment of observation. Out: a [`Plan`], or the blockers that
 //! make one impossible. [`mod@file`] saves and loads it and owns its digest, [`audit`] holds its rules,
-//! [`estimate`] prices it, [`words`] tells it to people. Pure but for load and save.
+//! [`estimate`] prices it, [`words`] tells it to people, [`schema`] to programs. Pure but for load
+//! and save.
 
 pub mod audit;
 pub mod estimate;
 pub mod file;
 pub mod limits;
+pub mod permissions;
+pub mod prices;
+mod schema;
 pub mod words;
 
+pub use schema::schema;
+
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use self::estimate::Estimator;
+use self::prices::Prices;
 use crate::diff::{self, Blocker};
 use crate::graph;
 use crate::model::{
@@ -22,7 +31,7 @@ use crate::model::{
 };
 
 /// The plan file format that this program writes: major, minor. A minor step only adds.
-pub const FORMAT: (u32, u32) = (1, 0);
+pub const FORMAT: (u32, u32) = (1, 1);
 
 /// A plan: what [`file::load`] gives and [`make`] makes.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +45,7 @@ pub struct Plan {
 }
 
 /// The part of a plan file that machines read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Body {
     /// The only account this may be applied to.
@@ -47,6 +56,9 @@ pub struct Body {
     pub caller: PlanCaller,
     /// What it was made from.
     pub manifest: ManifestRef,
+    /// The table of prices that its estimates are made from, by name. Since 1.1.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prices: String,
     /// How fast data may move.
     #[serde(default, skip_serializing_if = "PlanTransfer::is_unlimited")]
     pub transfer: PlanTransfer,
@@ -59,7 +71,7 @@ pub struct Body {
 }
 
 /// Who made a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanCaller {
     /// Their ARN.
@@ -69,7 +81,7 @@ pub struct PlanCaller {
 }
 
 /// How fast data may move.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanTransfer {
     /// Bytes a second.
@@ -88,7 +100,7 @@ impl PlanTransfer {
 }
 
 /// What a plan holds of one bucket: the outcome it leads to and what was seen of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedBucket {
     /// Its name.
@@ -103,7 +115,7 @@ pub struct PlannedBucket {
 }
 
 /// The archive of a planned bucket.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedArchive {
     /// As written in the manifest, placeholders filled in.
@@ -161,11 +173,12 @@ pub fn make(
     desired: &Desired,
     observed: &Observed,
     observed_at_ms: i64,
+    prices: &Prices,
 ) -> Result<Plan, Vec<Blocker>> {
     let found = diff::compare(desired, observed, observed_at_ms);
     let mut blockers = found.blockers;
     let mut graph = graph::order(&found.changes);
-    dress(&mut graph, &found.changes, desired, observed);
+    dress(&mut graph, &found.changes, desired, observed, prices);
     blockers.extend(limits::exceeded(desired, &graph));
     if !blockers.is_empty() {
         return Err(blockers);
@@ -187,6 +200,7 @@ pub fn make(
             user_id: observed.caller.user_id.clone(),
         },
         manifest: desired.manifest.clone(),
+        prices: prices.name.clone(),
         transfer: PlanTransfer {
             max_bandwidth: desired.transfer.max_bandwidth,
             max_connections: desired.transfer.max_connections,
@@ -194,7 +208,7 @@ pub fn make(
         buckets: buckets.collect(),
         actions: graph.actions,
     };
-    let words = words::tell(&body, &observed.buckets);
+    let words = words::tell(&body, desired, observed, prices);
     Ok(file::complete(body, words))
 }
 
@@ -216,7 +230,14 @@ fn planned_archive(archive: &DesiredArchive, seen: &SeenBucket) -> PlannedArchiv
 }
 
 /// Adds to each action what only the manifest or the prices know.
-fn dress(graph: &mut ActionGraph, changes: &[Change], desired: &Desired, observed: &Observed) {
+fn dress(
+    graph: &mut ActionGraph,
+    changes: &[Change],
+    desired: &Desired,
+    observed: &Observed,
+    prices: &Prices,
+) {
+    let mut estimator = Estimator::new(prices);
     for (action, change) in graph.actions.iter_mut().zip(changes) {
         let place = desired.buckets.iter().position(|bucket| bucket.name == action.bucket);
         let Some(place) = place else { continue };
@@ -232,8 +253,10 @@ fn dress(graph: &mut ActionGraph, changes: &[Change], desired: &Desired, observe
             }
             _ => {}
         }
-        let estimate = estimate::of(change, archive);
+        let Some(tally) = &seen.tally else { continue };
+        let estimate = estimator.next(change, archive, tally);
         action.cost = estimate.cost;
+        action.cost_at_most = Some(estimate.cost_at_most).filter(|most| *most > estimate.cost);
         action.hours = estimate.hours;
     }
 }

@@ -1,29 +1,36 @@
 //! A plan in words: the screen that `plan` prints, and the comment that reviewers read.
 
 mod columns;
+mod money;
 
 use std::fmt::Write as _;
 
 use bytesize::ByteSize;
 
 use crate::model::{
-    Action, ActionKind, AfterArchive, Count, Endpoint, SeenBucket, Tally, UnconditionalDeletes,
-    Unprovable, Usd, counted, grouped,
+    Action, ActionKind, AfterArchive, Count, Desired, Endpoint, Observed, SeenBucket, Tally,
+    UnconditionalDeletes, Unprovable, Usd, counted, grouped,
 };
 
-use super::{Body, PlannedArchive, PlannedBucket, estimate};
+use super::prices::Prices;
+use super::{Body, PlannedArchive, PlannedBucket};
 
-/// Tells a plan. `seen` is what was observed, in the order of the plan's buckets.
-pub fn tell(body: &Body, seen: &[SeenBucket]) -> String {
+/// Tells a plan. What is wanted and what was observed stand in the order of the plan's buckets.
+pub fn tell(body: &Body, desired: &Desired, observed: &Observed, prices: &Prices) -> String {
     let mut text = String::new();
     let endpoint = match body.endpoint {
         Endpoint::Aws => "",
         Endpoint::Custom => ", on a custom endpoint (not AWS)",
     };
     line(&mut text, format_args!("Account {} as {}{endpoint}", body.account, body.caller.arn));
-    for (bucket, seen) in body.buckets.iter().zip(seen) {
+    let seen = desired.buckets.iter().zip(&observed.buckets);
+    for (bucket, (wanted, seen)) in body.buckets.iter().zip(seen) {
         line(&mut text, format_args!(""));
-        tell_bucket(&mut text, body, bucket, seen);
+        tell_bucket(&mut text, body, bucket, seen, |text, tally| {
+            if let Some(archive) = &wanted.archive {
+                money::tell(text, archive, tally, prices);
+            }
+        });
     }
     line(&mut text, format_args!(""));
     line(&mut text, format_args!("{}", summary(body)));
@@ -66,6 +73,10 @@ fn summary(body: &Body) -> String {
         tiny if tiny.starts_with('<') => tiny.replacen('<', "less than", 1),
         cost => format!("about {cost}"),
     };
+    let cost = match early_deletion(body) {
+        Some(at_most) => format!("{cost} (with early-deletion fees up to {at_most})"),
+        None => cost,
+    };
     let hours: f64 = body.actions.iter().filter_map(|action| action.hours).sum();
     let time = match duration(hours) {
         short if short.starts_with('<') => short.replacen('<', "less than", 1),
@@ -74,11 +85,24 @@ fn summary(body: &Body) -> String {
     format!(
         "Plan: {}.\nEstimate: {cost}, {time} (list prices of {}).",
         parts.join(", "),
-        estimate::PRICES_AS_OF,
+        body.prices,
     )
 }
 
-fn tell_bucket(text: &mut String, body: &Body, bucket: &PlannedBucket, seen: &SeenBucket) {
+/// The most that the plan may cost, where early-deletion fees make that a cent more or worse.
+fn early_deletion(body: &Body) -> Option<Usd> {
+    let cost: Usd = body.actions.iter().map(|action| action.cost).sum();
+    let at_most: Usd = body.actions.iter().map(Action::ceiling).sum();
+    Some(at_most).filter(|most| most.micros() >= cost.micros().saturating_add(10_000))
+}
+
+fn tell_bucket(
+    text: &mut String,
+    body: &Body,
+    bucket: &PlannedBucket,
+    seen: &SeenBucket,
+    tell_money: impl Fn(&mut String, &Tally),
+) {
     let Some(archive) = &bucket.archive else {
         line(text, format_args!("{} ({})", bucket.name, bucket.region));
         return;
@@ -91,6 +115,7 @@ fn tell_bucket(text: &mut String, body: &Body, bucket: &PlannedBucket, seen: &Se
     line(text, format_args!("{} ({}) → {}, then {then}", bucket.name, bucket.region, archive.to));
     if let Some(tally) = &seen.tally {
         tell_tally(text, archive, tally);
+        tell_money(text, tally);
     }
     let actions: Vec<&Action> =
         body.actions.iter().filter(|action| action.bucket == bucket.name).collect();

@@ -15,7 +15,7 @@ use crate::model::ActionId;
 use super::{Now, Screen};
 
 /// The format of the events: major.minor, where minor only adds.
-const FORMAT: &str = "1.0";
+pub(super) const FORMAT: &str = "1.0";
 
 /// Milliseconds between two progress lines of one action; its end is told by a fact.
 const PAUSE_MS: i64 = 1000;

@@ -15,6 +15,7 @@ mod plain;
 mod plan;
 #[cfg(test)]
 pub(crate) mod samples;
+mod schema;
 mod screen;
 mod status;
 mod table;
@@ -28,6 +29,7 @@ pub use live::Live;
 pub use markdown::{MARKDOWN_LIMIT, markdown};
 pub use plain::Plain;
 pub use plan::{plan, plan_json};
+pub use schema::events_schema;
 #[cfg(test)]
 pub(crate) use screen::captured;
 pub use screen::{Color, Screen};

@@ -73,7 +73,7 @@ mod tests {
         let (screen, out, _) = captured::plain();
         plan_json(&screen, &samples::plan());
         let document: Value = serde_json::from_str(&out.text()).expect("JSON");
-        assert_eq!(document["format"], "1.0");
+        assert_eq!(document["format"], format!("{}.{}", FORMAT.0, FORMAT.1));
         assert_eq!(document["digest"], samples::plan().digest);
         assert_eq!(document["account"], "123456789012");
     }

@@ -106,6 +106,7 @@ Plan: 3 objects to download (1.0 GiB), 3 objects to delete (1.0 GiB), 1 bucket t
             user_id: "AIDAEXAMPLE".into(),
         },
         manifest: ManifestRef { path: "manifest.toml".into(), digest: "cd".repeat(32) },
+        prices: String::new(),
         transfer: PlanTransfer::default(),
         buckets: Vec::new(),
         actions: Vec::new(),

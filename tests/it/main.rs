@@ -8,6 +8,7 @@ mod adopt;
 mod bad_input;
 mod blockers;
 mod contract;
+mod document;
 mod examples;
 mod house;
 mod main_job;

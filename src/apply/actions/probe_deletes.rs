@@ -10,13 +10,14 @@ use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking};
 use crate::aws::{Condition, DeleteTarget, Deletion, ErrorKind};
 use crate::event::{DeleteForm, Fact};
-use crate::model::{Action, ETag, UnconditionalDeletes};
+use crate::model::{Action, ETag, UnconditionalDeletes, Versioning};
+use crate::plan::permissions::PROBE_PREFIX;
 
 /// A tag that no object has.
 const WRONG: &str = "00000000000000000000000000000000";
 
 pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
-    let key = format!(".s3plan-delete-probe-{}", &work.recorder.run()[..8]);
+    let key = format!("{PROBE_PREFIX}{}", &work.recorder.run()[..8]);
     if blocking(|| work.state.find(work.name(), &key, None))?.is_some() {
         return Ok(End::Refused(format!(
             "the bucket has an object called {key:?}, which the probe would overwrite"
@@ -80,8 +81,16 @@ async fn is_there(work: &Work, key: &str) -> Result<bool, Trouble> {
     }
 }
 
-/// Removes the canary, under its own ETag.
+/// Removes the canary, under its own ETag; where versioning is suspended, every trace of it.
 async fn remove(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> {
+    if work.bucket.versioning == Versioning::Suspended {
+        // A delete by key leaves a marker there, which would keep the bucket from being empty. The
+        // canary and its marker are both the `null` version, and this name is nobody else's.
+        let null =
+            DeleteTarget { key: key.to_owned(), version_id: Some("null".into()), etag: None };
+        let deletion = work.door.delete_one(&null, Condition::IfMatch).await?;
+        return removed(work, action, key, &deletion);
+    }
     let head = match work.door.head(key, None, None).await {
         Ok(head) => head,
         Err(error) if *error.kind() == ErrorKind::NoSuchKey => return Ok(()),
@@ -95,6 +104,10 @@ async fn remove(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> 
         }
         answer => answer?,
     };
+    removed(work, action, key, &deletion)
+}
+
+fn removed(work: &Work, action: &Action, key: &str, deletion: &Deletion) -> Result<(), Trouble> {
     work.audit(action, "DeleteObject", 1, None)?;
     match deletion {
         Deletion::Deleted { .. } | Deletion::Gone => Ok(()),

@@ -59,7 +59,7 @@ impl Row {
         let numbers = [
             only_if(action.objects > 0, counted(action.objects, thing)),
             only_if(action.bytes > 0, ByteSize::b(action.bytes).to_string()),
-            only_if(action.cost > Usd::ZERO, action.cost.to_string()),
+            only_if(is_worth_telling(action), action.cost.to_string()),
             match (action.kind, action.hours) {
                 (_, None) => String::new(),
                 (ActionKind::AwaitRestore, Some(hours)) => format!("≤ {}", duration(hours)),
@@ -99,6 +99,12 @@ pub fn wrapped<'a>(pieces: impl IntoIterator<Item = &'a str>, indent: usize) -> 
         text.push_str(piece);
     }
     text
+}
+
+/// The few listings around a gate cost next to nothing; what is restored or moved is always told.
+fn is_worth_telling(action: &Action) -> bool {
+    let moves = matches!(action.kind, ActionKind::Restore | ActionKind::Download);
+    action.cost > if moves { Usd::ZERO } else { Usd::from_micros(9_999) }
 }
 
 #[cfg(test)]
