@@ -11,7 +11,7 @@ use crate::apply::{
 use crate::aws::Aws;
 use crate::event::{Fact, WaitingFor};
 use crate::manifest;
-use crate::model::{BucketName, Caller, EvidenceId};
+use crate::model::{Action, BucketName, Caller, EvidenceId};
 use crate::plan::Plan;
 use crate::report::{self, Screen};
 use crate::state::{self, AuditEntry, AuditLog, Open, RunRow, State, StateError};
@@ -115,6 +115,7 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
         state.finish_run(&plan.digest, session.now().as_millisecond())?;
     }
     tell(&outcome, &project, &path, session);
+    tell_skipped(&outcome, &plan, &state, session)?;
     super::record::write_or_say(&plan, &project, session);
     Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
 }
@@ -366,6 +367,42 @@ fn exit_of(end: &End) -> Exit {
         End::Held(_) => Exit::Held,
         End::Parked => Exit::Interrupted,
     }
+}
+
+/// Names the actions that were not come to, and the one that they wait for.
+fn tell_skipped(
+    outcome: &Outcome,
+    plan: &Plan,
+    state: &State,
+    session: &Session,
+) -> Result<(), StateError> {
+    let standings = state.standings(&plan.digest)?;
+    let is_done = |action: &Action| {
+        let mut known = standings.iter();
+        known.any(|(id, event)| *id == action.id && matches!(event.fact, Fact::Done { .. }))
+    };
+    for BucketEnd { bucket, end } in &outcome.buckets {
+        let why = match end {
+            End::Failed(_) => "failed",
+            End::Refused(_) => "was refused",
+            End::Held(_) => "found the archive held",
+            End::Stale(_) => "met a bucket that is not what was planned",
+            End::Done { .. } | End::Waits { .. } | End::Parked => continue,
+        };
+        let mut left = plan.actions_of(bucket).filter(|action| !is_done(action));
+        let Some(first) = left.next() else { continue };
+        let names: Vec<&str> = left
+            .map(|action| action.id.as_str().rsplit('/').next().unwrap_or(action.kind.as_str()))
+            .collect();
+        if !names.is_empty() {
+            session.say(&format!(
+                "{bucket}: skipped: {}; {} {why}",
+                names.join(", "),
+                first.kind.as_str()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Says how each bucket ended and what to type next.

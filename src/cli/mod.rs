@@ -10,6 +10,7 @@ mod apply;
 mod approve;
 mod completions;
 pub mod exit;
+mod explain;
 mod info;
 mod init;
 mod man;
@@ -101,6 +102,7 @@ enum Command {
     Policy(policy::PolicyArgs),
     State(state::StateArgs),
     Schema(schema::SchemaArgs),
+    Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -157,6 +159,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Exit, Failure> {
         Command::Policy(args) => policy::run(args, session),
         Command::State(args) => state::run(args, session),
         Command::Schema(args) => schema::run(args, session),
+        Command::Explain(args) => explain::run(args, session),
         Command::Completions(args) => completions::run(args, session),
         Command::Man(args) => man::run(args, session),
     }
