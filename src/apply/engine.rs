@@ -13,7 +13,7 @@ use super::phase::Phase;
 use super::work::{Work, blocking};
 use crate::event::{Fact, WaitingFor};
 use crate::model::{Action, ActionId, ActionKind, BucketName};
-use crate::observe::{Drift, compare_with_inventory, take_inventory};
+use crate::observe::{Drift, Listed, compare_with_inventory, take_inventory};
 use crate::state::StateError;
 
 /// How many names of moved objects one sentence holds.
@@ -211,7 +211,7 @@ async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
         let found =
             take_inventory(&work.door, &work.state, work.name(), versioning, now_ms, &mut |_| {})
                 .await?;
-        if found.digest != archive.inventory {
+        if !matches!(found, Listed::Taken(found) if found.digest == archive.inventory) {
             return Err(stale(
                 "the state does not know this plan's inventory, and a fresh listing differs from \
                  it"

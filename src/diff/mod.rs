@@ -14,7 +14,7 @@ pub use block::Blocker;
 
 use crate::model::{
     ActionKind, BucketName, Change, Count, Desired, DesiredArchive, Endpoint, Observed, Reason,
-    SeenBucket, Takes, Tally, Unprovable, Versioning, VersionsWanted, Wave,
+    SeenBucket, Takes, Tally, UnconditionalDeletes, Unprovable, Versioning, VersionsWanted, Wave,
 };
 
 /// All that [`compare`] found.
@@ -107,7 +107,7 @@ fn of_deletion(
 ) {
     let then = archive.then;
     let retires = then == crate::model::AfterArchive::DeleteBucket;
-    let mut doomed = deletable(archive, tally);
+    let mut doomed = deletable(archive, seen, tally);
     if archive.versions == VersionsWanted::All {
         doomed.objects += tally.delete_markers;
     }
@@ -132,9 +132,12 @@ fn of_deletion(
     }
 }
 
-/// What may be deleted once proven: the selected objects less those that nothing can prove.
-fn deletable(archive: &DesiredArchive, tally: &Tally) -> Count {
-    let kept = kept_for_want_of_proof(archive, tally);
+/// What may be deleted once proven: the selected objects less those that nothing can prove, or that
+/// no condition would protect.
+fn deletable(archive: &DesiredArchive, seen: &SeenBucket, tally: &Tally) -> Count {
+    // An object may be among both; counting it twice would make the ceiling too low.
+    let kept = kept_for_want_of_proof(archive, tally)
+        .max_of(kept_for_want_of_condition(archive, seen, tally));
     Count {
         objects: tally.selected.objects.saturating_sub(kept.objects),
         bytes: tally.selected.bytes.saturating_sub(kept.bytes),
@@ -146,6 +149,27 @@ pub(crate) fn kept_for_want_of_proof(archive: &DesiredArchive, tally: &Tally) ->
     match archive.unprovable {
         Unprovable::Keep => tally.unproven,
         Unprovable::Twice | Unprovable::Size => Count::default(),
+    }
+}
+
+/// The selected objects that stay in S3 because it has no conditional delete for them.
+///
+/// Source: S3 API Reference, DeleteObject: `If-Match` is compared with the current version only.
+pub(crate) fn kept_for_want_of_condition(
+    archive: &DesiredArchive,
+    seen: &SeenBucket,
+    tally: &Tally,
+) -> Count {
+    let refuses = archive.unconditional_deletes == UnconditionalDeletes::Refuse;
+    match seen.bucket.versioning == Versioning::Suspended && refuses {
+        true => tally.noncurrent_null,
+        false => Count::default(),
+    }
+}
+
+impl Count {
+    fn max_of(self, other: Self) -> Self {
+        if other.objects > self.objects { other } else { self }
     }
 }
 
