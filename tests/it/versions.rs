@@ -82,7 +82,7 @@ fn every_version_of_an_enabled_bucket_is_archived_and_goes_by_its_id() {
     let noncurrent = records.iter().filter_map(path).filter(|path| path.contains("^versions/"));
     assert_eq!(noncurrent.count(), 3, "two of `a`, and what the marker hides");
     let markers = records.iter().filter(|record| record["delete_marker"] == true);
-    assert_eq!(markers.map(|marker| path(marker)).collect::<Vec<_>>(), [None]);
+    assert_eq!(markers.map(path).collect::<Vec<_>>(), [None]);
 
     scene.approve(BUCKET);
     scene.apply().exits(0);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::mend::mend;
 use super::parts::{Parts, is_corrupt, offer, real_part_sizes, sizes_of_parts};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
@@ -64,6 +65,7 @@ pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result
             }
             Err(trouble) => return Err(trouble),
         };
+        let received = mend(work, &row.object, received).await?;
         let Received { staged, digests, ladder, headers } = received;
         let proof = match ladder.judge(&digests, digests.size()) {
             Verdict::Proven(proof) => proof,
@@ -119,11 +121,12 @@ pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result
     })
 }
 
-struct Received {
-    staged: Staged,
-    digests: Digests,
-    ladder: Ladder,
-    headers: ObjectHeaders,
+/// An object as it came, not judged yet.
+pub(super) struct Received {
+    pub staged: Staged,
+    pub digests: Digests,
+    pub ladder: Ladder,
+    pub headers: ObjectHeaders,
 }
 
 /// Streams one object into the staging folder, digesting on the way.
@@ -137,7 +140,11 @@ async fn receive(
     let parts = if part_sizes.is_empty() { Parts::PerhapsAlike } else { Parts::AsAsked };
     let mut part_sizes = part_sizes.to_vec();
     // Asked before the body is opened: a body holds its connection, and connections are limited.
-    if part_sizes.is_empty() && object.proof_forecast() == ProofForecast::MultipartETag {
+    let by_parts = matches!(
+        object.proof_forecast(),
+        ProofForecast::MultipartETag | ProofForecast::CompositeChecksum
+    );
+    if part_sizes.is_empty() && by_parts {
         part_sizes = sizes_of_parts(work, object, None).await?;
     }
     let mut got = work.door.get(&object.key, version, &object.etag, None).await?;

@@ -8,6 +8,7 @@ mod delete_bucket;
 mod delete_objects;
 mod download;
 mod fetch;
+mod mend;
 mod parts;
 mod probe_deletes;
 mod restore;
