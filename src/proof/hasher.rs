@@ -29,6 +29,9 @@ struct Parts {
     closed: Vec<Vec<Vec<u8>>>,
 }
 
+/// For each algorithm the digest of each part in order.
+type PartDigests = Vec<(Algorithm, Vec<Vec<u8>>)>;
+
 impl Hasher {
     /// Starts a stream whose proof the ladder will judge.
     pub fn new(ladder: &Ladder) -> Self {
@@ -115,7 +118,7 @@ impl Parts {
     }
 
     /// The digests of digests, and those of each part.
-    fn finish(mut self) -> (Vec<(Need, Vec<u8>)>, Vec<(Algorithm, Vec<Vec<u8>>)>) {
+    fn finish(mut self) -> (Vec<(Need, Vec<u8>)>, PartDigests) {
         // Empty parts at the end have no bytes that would close those before them.
         self.update(&[]);
         self.close_part();
@@ -131,7 +134,7 @@ pub struct Digests {
     sha256: [u8; 32],
     size: u64,
     values: Vec<(Need, Vec<u8>)>,
-    of_parts: Vec<(Algorithm, Vec<Vec<u8>>)>,
+    of_parts: PartDigests,
 }
 
 impl Digests {
