@@ -27,6 +27,7 @@ mod state;
 mod status;
 mod validate;
 mod verify;
+mod wishes;
 
 use std::ffi::OsString;
 use std::future::Future;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::model::{BucketName, Desired, DesiredBucket};
+use crate::model::{Desired, DesiredBucket};
 use crate::observe::{self, ObserveError};
 use crate::plan::prices::Prices;
 use crate::plan::{self, Plan};
@@ -13,6 +13,7 @@ use super::account::Account;
 use super::exit::{Exit, Failure};
 use super::permissions;
 use super::session::{Format, Session};
+use super::wishes::{self, Lookups};
 
 /// Compare the manifest with what is, show what would change, and save that for review
 ///
@@ -62,13 +63,13 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     account.knows(&args.target)?;
     account.knows(&args.exclude)?;
     let desired = narrowed(resolved.desired, &args.target, &args.exclude)?;
-    refuse_policies(&desired)?;
 
     let regions: Vec<String> =
         desired.buckets.iter().map(|bucket| account.region_of(&bucket.name)).collect();
     let now = session.now();
     let mut listed_before = 0;
-    let observed = observe::look(
+    let wishes = Lookups::new(&aws, &account.caller).wishes(&desired.buckets).await?;
+    let mut observed = observe::look(
         &aws,
         &state,
         &desired,
@@ -84,6 +85,7 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         },
     )
     .await?;
+    wishes::hold_against_live(&aws, &desired, &mut observed, wishes).await;
     let plan = plan::make(&desired, &observed, now.as_millisecond(), &prices)
         .map_err(|blockers| blocked(&blockers))?;
 
@@ -155,27 +157,6 @@ fn narrowed(desired: Desired, targets: &[String], excluded: &[String]) -> Result
         .filter(|bucket| !named(excluded, bucket))
         .collect();
     Ok(Desired { buckets, ..desired })
-}
-
-/// A policy outcome must never be passed over in silence.
-fn refuse_policies(desired: &Desired) -> Result<(), Failure> {
-    let with_policy: Vec<&BucketName> = desired
-        .buckets
-        .iter()
-        .filter(|bucket| bucket.policy.is_some())
-        .map(|bucket| &bucket.name)
-        .collect();
-    let Some(first) = with_policy.first() else { return Ok(()) };
-    Err(Failure::new(
-        Exit::Refused,
-        "plan/policy-not-offered",
-        format!(
-            "the manifest wants a policy for {first} and {} more buckets, which this version \
-             cannot plan; nothing was planned",
-            with_policy.len() - 1
-        ),
-    )
-    .help("take `policy` out of the manifest, or set `policy = false` for these buckets"))
 }
 
 fn blocked(blockers: &[crate::diff::Blocker]) -> Failure {
