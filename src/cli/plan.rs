@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use crate::model::{Desired, DesiredBucket};
+use crate::event::{Event, Fact};
+use crate::model::{ActionId, ActionKind, Desired, DesiredBucket};
 use crate::observe::{self, ObserveError};
 use crate::plan::prices::Prices;
 use crate::plan::{self, Plan};
 use crate::report;
-use crate::state::{Open, PlanRow};
+use crate::state::{Open, PlanRow, State, StateError};
 
 use super::account::Account;
 use super::exit::{Exit, Failure};
@@ -94,6 +95,7 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         None => project.plan_of(&args.manifest),
     };
     plan::file::save(&plan, &path)?;
+    forget_what_was_undone(&plan, &state)?;
     state.plan_made(&row(&plan))?;
     match Format::from_flag(args.json) {
         Format::Json => report::plan_json(session.screen(), &plan),
@@ -131,6 +133,19 @@ fn prices(args: &PlanArgs, session: &Session) -> Result<Prices, Failure> {
     Prices::parse(&text).map_err(|error| unusable(error.to_string()))
 }
 
+/// A policy that was set and taken back since is to be set again, although a run of the very same
+/// plan has done it once. Everything else leaves marks in the plan as it progresses.
+fn forget_what_was_undone(plan: &Plan, state: &State) -> Result<(), StateError> {
+    let standings = state.standings(&plan.digest)?;
+    let was_set = plan.body.actions.iter().any(|action| {
+        let is_done = |(id, event): &(ActionId, Event)| {
+            *id == action.id && matches!(event.fact, Fact::Done { .. })
+        };
+        action.kind == ActionKind::SetPolicy && standings.iter().any(is_done)
+    });
+    if was_set { state.forget_run(&plan.digest) } else { Ok(()) }
+}
+
 /// What the state keeps of a plan.
 pub(super) fn row(plan: &Plan) -> PlanRow {
     PlanRow {
@@ -159,7 +174,7 @@ fn narrowed(desired: Desired, targets: &[String], excluded: &[String]) -> Result
     Ok(Desired { buckets, ..desired })
 }
 
-fn blocked(blockers: &[crate::diff::Blocker]) -> Failure {
+pub(super) fn blocked(blockers: &[crate::diff::Blocker]) -> Failure {
     let lines: Vec<String> =
         blockers.iter().map(|blocker| format!("{}: {}", blocker.bucket, blocker.why)).collect();
     let message = format!("this cannot be planned, and no plan was written:\n{}", lines.join("\n"));

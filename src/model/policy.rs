@@ -60,6 +60,8 @@ pub enum WantedDocument {
     },
     /// Exactly this one, checked and with `{{bucket}}` filled in.
     Text(String),
+    /// Exactly this text, which the bucket had before.
+    Kept(String),
     /// No policy at all.
     Absent,
 }
