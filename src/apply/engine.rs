@@ -192,6 +192,10 @@ async fn await_other_buckets(work: &Work, shared: &Shared, action: &Action) -> R
 /// every GET, by the listings before the gate and before the deletion.
 async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
     let stale = |why: String| Trouble::Ends(End::Stale(why));
+    let Some(archive) = &work.bucket.archive else {
+        // The policy is all that is wanted, and `set-policy` looks at the live one itself.
+        return Ok(());
+    };
     let (versioning, _) = work.door.versioning().await?;
     if versioning != work.bucket.versioning {
         return Err(stale(format!(
@@ -200,10 +204,6 @@ async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
             versioning.as_str()
         )));
     }
-    let Some(archive) = &work.bucket.archive else {
-        // The policy is all that is wanted, and `set-policy` looks at the live one itself.
-        return Ok(());
-    };
     let known = blocking(|| work.state.inventory(work.name()))?;
     let Some(known) = known else {
         // The state was lost since: list again, and go on only if nothing else was reviewed.

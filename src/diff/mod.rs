@@ -13,9 +13,11 @@ mod waves;
 pub use block::Blocker;
 
 use crate::model::{
-    ActionKind, BucketName, Change, Count, Desired, DesiredArchive, Endpoint, Observed, Reason,
-    SeenBucket, Takes, Tally, UnconditionalDeletes, Unprovable, Versioning, VersionsWanted, Wave,
+    ActionKind, BucketName, Change, Count, Desired, DesiredArchive, DesiredBucket, Endpoint,
+    Observed, Reason, SeenBucket, Takes, Tally, UnconditionalDeletes, Unprovable, Versioning,
+    VersionsWanted, Wave,
 };
+use crate::policy::{self, Realm};
 
 /// All that [`compare`] found.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +39,7 @@ pub fn compare(desired: &Desired, observed: &Observed, observed_at_ms: i64) -> D
     };
     let mut waves = waves::Waves::default();
     for (wanted, seen) in desired.buckets.iter().zip(&observed.buckets) {
+        of_policy(desired, wanted, seen, observed, &mut found);
         let (Some(archive), Some(tally)) = (&wanted.archive, &seen.tally) else { continue };
         match waves.lay_out(archive, tally) {
             Ok(waves) => {
@@ -46,6 +49,36 @@ pub fn compare(desired: &Desired, observed: &Observed, observed_at_ms: i64) -> D
         }
     }
     found
+}
+
+/// A bucket is locked before anything else is done to it.
+fn of_policy(
+    desired: &Desired,
+    wanted: &DesiredBucket,
+    seen: &SeenBucket,
+    observed: &Observed,
+    found: &mut Differences,
+) {
+    let Some(wish) = &seen.policy else { return };
+    let caller = &observed.caller;
+    let realm = Realm {
+        bucket: wanted.name.as_str(),
+        account: &desired.account,
+        partition: caller.partition(),
+    };
+    let archived = wanted.archive.as_ref().map(|archive| match archive.then.deletes() {
+        true => policy::Deletes::Something,
+        false => policy::Deletes::Nothing,
+    });
+    let live = seen.bucket.policy.as_deref();
+    let compared = policy::compare(&realm, wish, live, caller, archived);
+    let blockers = compared.blockers.into_iter().map(|why| Blocker::new(&wanted.name, why));
+    found.blockers.extend(blockers);
+    if let Some(policy) = compared.change {
+        let mut changes = Changes { bucket: &wanted.name, list: Vec::new() };
+        changes.add(ActionKind::SetPolicy, wish.reason, Count::default()).policy = Some(policy);
+        found.changes.extend(changes.list);
+    }
 }
 
 fn of_archive(
