@@ -9,6 +9,7 @@ mod bad_input;
 mod blockers;
 mod contract;
 mod examples;
+mod faults;
 mod house;
 mod main_job;
 mod planning;
