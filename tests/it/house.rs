@@ -9,17 +9,18 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
+    ("failpoint", &[]),
     ("event", &["model"]),
     ("manifest", &["model"]),
-    ("aws", &["model", "clock"]),
+    ("aws", &["model", "clock", "failpoint"]),
     ("policy", &["model"]),
-    ("archive", &["model"]),
+    ("archive", &["model", "failpoint"]),
     ("proof", &["model"]),
-    ("state", &["event", "model"]),
+    ("state", &["event", "model", "failpoint"]),
     ("observe", &["aws", "archive", "state", "model"]),
     ("diff", &["policy", "model"]),
     ("graph", &["model"]),
-    ("plan", &["diff", "graph", "model"]),
+    ("plan", &["diff", "graph", "model", "failpoint"]),
     (
         "apply",
         &[
@@ -31,8 +32,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "clock", "event", "manifest", "aws", "policy", "archive", "proof", "state",
-            "observe", "diff", "graph", "plan", "apply", "report",
+            "model",
+            "clock",
+            "event",
+            "manifest",
+            "aws",
+            "policy",
+            "archive",
+            "proof",
+            "state",
+            "observe",
+            "diff",
+            "graph",
+            "plan",
+            "apply",
+            "report",
+            "failpoint",
         ],
     ),
 ];
@@ -114,7 +129,8 @@ fn imports_are_read_in_every_way_they_can_be_written() {
 #[test]
 fn every_test_file_is_listed() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    for (folder, list) in [(tests.clone(), "main.rs"), (tests.join("support"), "mod.rs")] {
+    let rooms = ["support", "faults"].map(|room| (tests.join(room), "mod.rs"));
+    for (folder, list) in [(tests, "main.rs")].into_iter().chain(rooms) {
         let listed = fs::read_to_string(folder.join(list)).expect("the list of modules");
         for file in rust_files(&folder).iter().filter(|file| file.parent() == Some(&folder)) {
             let stem = file.file_stem().expect("a file's name").to_string_lossy();

@@ -11,6 +11,7 @@ mod contract;
 mod delete;
 mod document;
 mod examples;
+mod faults;
 mod house;
 mod interleavings;
 mod listing;
