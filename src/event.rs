@@ -108,6 +108,9 @@ pub enum Fact {
         bucket: BucketName,
         /// What `approve BUCKET@EVIDENCE` takes.
         evidence: EvidenceId,
+        /// Where a guarantee is weaker than usual, one sentence each.
+        #[serde(default)]
+        caveats: Vec<String>,
     },
     /// A person gave up this bucket's part of the run: what is on disk and in S3 stays as it is.
     Abandoned {

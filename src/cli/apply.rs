@@ -1,7 +1,7 @@
 //! `s3plan apply`: performs a reviewed plan and nothing else; run again, it goes on.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::apply::stop::{self, Stopper};
@@ -54,7 +54,7 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let (project, path, plan) = session.plan(args.plan.as_deref())?;
     let plan = Arc::new(plan);
     if !args.abandon.is_empty() {
-        return abandon(args, &plan, &project, &path, session);
+        return abandon(args, &plan, &project, project.named(&path), session);
     }
     let approvals = approvals_of(args, &plan)?;
     let targets = targets_of(args, &plan)?;
@@ -79,13 +79,66 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     if !resumed && !args.yes {
         confirm(&plan, session)?;
     }
-    let run = state.begin_run(&run_row(&plan, &project, &path, session))?;
+    let again = format!("s3plan apply {}", project.named(&path));
+    let outcome = perform(
+        &plan,
+        Surroundings {
+            project: &project,
+            state: &state,
+            aws: &aws,
+            caller,
+            plan_path: project.named(&path),
+            patience: if args.no_wait { Patience::LeavesInstead } else { Patience::Waits },
+            format: Format::from_flag(args.json),
+            targets,
+            approvals,
+        },
+        session,
+    )
+    .await?;
+    tell(&outcome, &again, session);
+    tell_skipped(&outcome, &plan, &state, session)?;
+    Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
+}
 
-    let recorder = Arc::new(recorder(&plan, &project, &state, args, session)?);
+/// Where, as whom and how a plan is performed.
+pub(super) struct Surroundings<'a> {
+    pub project: &'a Project,
+    pub state: &'a State,
+    pub aws: &'a Aws,
+    pub caller: Caller,
+    /// As the run remembers it.
+    pub plan_path: String,
+    pub patience: Patience,
+    pub format: Format,
+    pub targets: Vec<BucketName>,
+    pub approvals: Vec<(BucketName, EvidenceId)>,
+}
+
+/// Performs a plan that a person agreed to, and says how each bucket ended.
+pub(super) async fn perform(
+    plan: &Arc<Plan>,
+    surroundings: Surroundings<'_>,
+    session: &Session,
+) -> Result<Outcome, Failure> {
+    let Surroundings {
+        project,
+        state,
+        aws,
+        caller,
+        plan_path,
+        patience,
+        format,
+        targets,
+        approvals,
+    } = surroundings;
+    let run = state.begin_run(&run_row(plan, plan_path, session))?;
+
+    let recorder = Arc::new(recorder(plan, project, state, format, session)?);
     let (stopper, stop) = stop::pair();
     let watch = tokio::spawn(heed_signals(stopper, session.screen().clone()));
     let options = Options {
-        patience: if args.no_wait { Patience::LeavesInstead } else { Patience::Waits },
+        patience,
         targets,
         project: project.folder().to_owned(),
         home: session.home(),
@@ -96,28 +149,27 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     };
     let person = super::person::present(session);
     let doors = Doors {
-        aws: &aws,
-        state: &state,
+        aws,
+        state,
         recorder: &recorder,
         clock: session.clock(),
         stop: &stop,
         person: &person,
     };
-    let mut works = Work::of_plan(&plan, &doors, &options)?;
+    let abandoned = apply::status::abandoned(state, &plan.digest)?;
+    let mut works = Work::of_plan(plan, &doors, &options)?;
     works.retain(|work| !abandoned.contains(work.name()));
     recorder.record(Fact::RunStarted { run: run.run, caller_arn: caller.arn })?;
     let outcome = apply::run(works).await?;
     watch.abort();
 
-    write_status(&project, &state, false)?;
-    leave_word(&recorder, &aws, session)?;
-    if is_finished(&plan, &state, &abandoned)? {
+    write_status(project, state, false)?;
+    leave_word(&recorder, aws, session)?;
+    if is_finished(plan, state, &abandoned)? {
         state.finish_run(&plan.digest, session.now().as_millisecond())?;
     }
-    tell(&outcome, &project, &path, session);
-    tell_skipped(&outcome, &plan, &state, session)?;
-    super::record::write_or_say(&plan, &project, session);
-    Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
+    super::record::write_or_say(plan, project, session);
+    Ok(outcome)
 }
 
 /// The last line of this process in the audit log: what it asked for in all.
@@ -128,10 +180,10 @@ fn leave_word(recorder: &Recorder, aws: &Aws, session: &Session) -> Result<(), S
     recorder.audit(&entry)
 }
 
-fn run_row(plan: &Plan, project: &Project, path: &Path, session: &Session) -> RunRow {
+fn run_row(plan: &Plan, plan_path: String, session: &Session) -> RunRow {
     RunRow {
         run: plan.digest.clone(),
-        plan_path: project.named(path),
+        plan_path,
         manifest_digest: plan.body.manifest.digest.clone(),
         started_at_ms: session.now().as_millisecond(),
         superseded: false,
@@ -144,7 +196,7 @@ fn abandon(
     args: &ApplyArgs,
     plan: &Plan,
     project: &Project,
-    path: &Path,
+    plan_path: String,
     session: &Session,
 ) -> Result<Exit, Failure> {
     let buckets: Vec<BucketName> =
@@ -155,8 +207,8 @@ fn abandon(
     let state = session.state(project, Open::Write { holder: &session.holder("apply") })?;
     state.bind(&plan.body.account)?;
     check_newest(plan, &state)?;
-    state.begin_run(&run_row(plan, project, path, session))?;
-    let recorder = recorder(plan, project, &state, args, session)?;
+    state.begin_run(&run_row(plan, plan_path, session))?;
+    let recorder = recorder(plan, project, &state, Format::from_flag(args.json), session)?;
     let known = apply::status::abandoned(&state, &plan.digest)?;
     for bucket in buckets {
         if !known.contains(&bucket) {
@@ -288,7 +340,7 @@ fn is_finished(
     Ok(wanted.all(|action| done(&action.id)))
 }
 
-fn confirm(plan: &Plan, session: &Session) -> Result<(), Failure> {
+pub(super) fn confirm(plan: &Plan, session: &Session) -> Result<(), Failure> {
     report::plan(session.screen(), plan);
     if !session.can_ask() {
         let message = "apply asks before it starts, and there is no terminal to ask on";
@@ -307,10 +359,10 @@ fn recorder(
     plan: &Plan,
     project: &Project,
     state: &State,
-    args: &ApplyArgs,
+    format: Format,
     session: &Session,
 ) -> Result<Recorder, Failure> {
-    let reporter = session.reporter(Format::from_flag(args.json));
+    let reporter = session.reporter(format);
     let folder = project.clone();
     let status = Box::new(move |state: &State| write_status(&folder, state, true));
     Ok(Recorder::new(
@@ -357,7 +409,7 @@ fn leave_at_once() -> ! {
     std::process::exit(Exit::Interrupted.code().into())
 }
 
-fn exit_of(end: &End) -> Exit {
+pub(super) fn exit_of(end: &End) -> Exit {
     match end {
         End::Done { .. } => Exit::Done,
         End::Waits { .. } => Exit::Waits,
@@ -406,8 +458,7 @@ fn tell_skipped(
 }
 
 /// Says how each bucket ended and what to type next.
-fn tell(outcome: &Outcome, project: &Project, plan: &Path, session: &Session) {
-    let again = format!("s3plan apply {}", project.named(plan));
+pub(super) fn tell(outcome: &Outcome, again: &str, session: &Session) {
     for BucketEnd { bucket, end } in &outcome.buckets {
         let line = match end {
             End::Done { .. } => format!("{bucket}: done"),

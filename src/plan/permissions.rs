@@ -163,6 +163,8 @@ fn used_by(action: &Action, bucket: &PlannedBucket) -> Vec<(Scope, Need, &'stati
                 (Probe, Must, "s3:PutObject"),
                 (Probe, Must, "s3:GetObject"),
                 (Probe, Must, "s3:DeleteObject"),
+                // Without it, a key that is not there answers 403.
+                (Bucket, Must, "s3:ListBucket"),
             ]);
             if versioned {
                 used.push((Probe, Must, "s3:DeleteObjectVersion"));

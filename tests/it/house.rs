@@ -9,17 +9,18 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &[]),
+    ("failpoint", &[]),
     ("event", &["model"]),
     ("manifest", &["model"]),
-    ("aws", &["model", "clock"]),
+    ("aws", &["model", "clock", "failpoint"]),
     ("policy", &["model"]),
-    ("archive", &["model"]),
+    ("archive", &["model", "failpoint"]),
     ("proof", &["model"]),
-    ("state", &["event", "model"]),
+    ("state", &["event", "model", "failpoint"]),
     ("observe", &["aws", "archive", "state", "model"]),
     ("diff", &["policy", "model"]),
     ("graph", &["model"]),
-    ("plan", &["diff", "graph", "model"]),
+    ("plan", &["diff", "graph", "model", "failpoint"]),
     (
         "apply",
         &[
@@ -31,8 +32,22 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "model", "clock", "event", "manifest", "aws", "policy", "archive", "proof", "state",
-            "observe", "diff", "graph", "plan", "apply", "report",
+            "model",
+            "clock",
+            "event",
+            "manifest",
+            "aws",
+            "policy",
+            "archive",
+            "proof",
+            "state",
+            "observe",
+            "diff",
+            "graph",
+            "plan",
+            "apply",
+            "report",
+            "failpoint",
         ],
     ),
 ];
@@ -74,6 +89,34 @@ fn only_one_room_names_the_sdk_and_only_one_names_redb() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What deletes asks for evidence that was approved: only the eraser and the last step of a bucket
+/// have it, and the probe has objects of its own.
+#[test]
+fn nothing_is_deleted_but_through_the_doors_that_ask_for_evidence() {
+    const DOORS: &[(&str, &[&str])] = &[
+        (".delete_batch(", &["apply/eraser", "apply/actions/probe_deletes"]),
+        (".delete_one(", &["apply/eraser", "apply/actions/probe_deletes"]),
+        (".delete_bucket(", &["apply/actions/delete_bucket"]),
+        (".abort_upload(", &["apply/actions/abort_uploads"]),
+        ("EvidenceBuilder::new(", &["apply/evidence"]),
+        ("Approved(", &["apply/evidence"]),
+    ];
+    let mut wrong = Vec::new();
+    let mut met = BTreeSet::new();
+    for (room, path, text) in sources() {
+        let path = path.display().to_string();
+        for (call, doors) in DOORS.iter().filter(|(call, _)| text.contains(*call)) {
+            met.insert(*call);
+            let at_home = matches!(room.as_str(), "aws" | "proof");
+            if !at_home && !doors.contains(&path.as_str()) {
+                wrong.push(format!("{path}: {call}…) is behind the doors {doors:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(met.len(), DOORS.len(), "a call has another name by now: {met:?}");
+}
+
 #[test]
 fn imports_are_read_in_every_way_they_can_be_written() {
     let text = "use crate::model::{Name, Size};\nuse crate::{\n    aws::Aws,\n    proof,\n};\n\
@@ -86,7 +129,8 @@ fn imports_are_read_in_every_way_they_can_be_written() {
 #[test]
 fn every_test_file_is_listed() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    for (folder, list) in [(tests.clone(), "main.rs"), (tests.join("support"), "mod.rs")] {
+    let rooms = ["support", "faults"].map(|room| (tests.join(room), "mod.rs"));
+    for (folder, list) in [(tests, "main.rs")].into_iter().chain(rooms) {
         let listed = fs::read_to_string(folder.join(list)).expect("the list of modules");
         for file in rust_files(&folder).iter().filter(|file| file.parent() == Some(&folder)) {
             let stem = file.file_stem().expect("a file's name").to_string_lossy();

@@ -1,7 +1,7 @@
 //! `delete-bucket`: deletes the bucket, only if a last listing of its versions is empty.
 
 use crate::apply::end::{End, Trouble};
-use crate::apply::evidence::gather;
+use crate::apply::evidence::Approved;
 use crate::apply::work::{Work, blocking};
 use crate::aws::{BucketDeletion, ErrorKind};
 use crate::model::{Action, Versioning};
@@ -9,12 +9,14 @@ use crate::observe::listing_for;
 use crate::state::{Batch, Intent, IntentKind, Retired, Subject};
 
 pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
-    let ours = blocking(|| work.state.open_intents(work.name()))?
-        .into_iter()
-        .find(|intent| intent.kind == IntentKind::DeleteBucket && intent.action == action.id);
-    let evidence = blocking(|| gather(work))?;
-    if super::approve::find(work, evidence.id())?.is_none() {
-        return Ok(End::Refused("what is proven now is not what was approved".into()));
+    if is_recorded(work)? {
+        // Killed between the outcome and the word that the action is done.
+        return Ok(End::Done { objects: 0, bytes: 0 });
+    }
+    let ours = open_intent(work)?;
+    let evidence = Approved::of(work)?;
+    if let Some(why) = undeleted(work)? {
+        return Ok(End::Stale(why));
     }
     let gone = match what_is_left(work).await {
         Ok(None) => false,
@@ -59,6 +61,25 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     Ok(End::Done { objects: 0, bytes: 0 })
 }
 
+/// Whether this run has asked for the bucket's deletion: then it may be gone, and that is no news.
+pub(in crate::apply) fn was_asked(work: &Work) -> Result<bool, Trouble> {
+    Ok(open_intent(work)?.is_some() || is_recorded(work)?)
+}
+
+fn open_intent(work: &Work) -> Result<Option<Intent>, Trouble> {
+    let intents = blocking(|| work.state.open_intents(work.name()))?;
+    let ours = |intent: &Intent| {
+        intent.kind == IntentKind::DeleteBucket && intent.run == work.recorder.run()
+    };
+    Ok(intents.into_iter().find(ours))
+}
+
+/// Whether the state has it that this run deleted the bucket.
+fn is_recorded(work: &Work) -> Result<bool, Trouble> {
+    let retired = blocking(|| work.state.retired(work.name()))?;
+    Ok(retired.is_some_and(|retired| retired.run == work.recorder.run()))
+}
+
 fn record_intent(work: &Work, action: &Action) -> Result<u64, Trouble> {
     let id = work.state.new_intent_id();
     let mut batch = Batch::new();
@@ -73,6 +94,20 @@ fn record_intent(work: &Work, action: &Action) -> Result<u64, Trouble> {
     });
     blocking(|| work.state.commit(batch))?;
     Ok(id)
+}
+
+/// Why the bucket cannot be empty, by what the state knows: a listing without an entry does not
+/// outweigh objects that nobody deleted.
+fn undeleted(work: &Work) -> Result<Option<String>, Trouble> {
+    let known = blocking(|| work.state.inventory(work.name()))?.map_or(0, |known| known.rows());
+    let deleted = blocking(|| work.state.counts(work.name()))?.deleted.objects;
+    Ok((known > deleted).then(|| {
+        format!(
+            "{} of the {known} object versions and markers that were listed are not known to be \
+             deleted; the bucket stays",
+            known - deleted
+        )
+    }))
 }
 
 /// The first thing that is still in the bucket: a version, a marker, an unfinished upload.
