@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::blank;
 use super::bucket::Bucket;
 use super::error::{About, AwsError, Effect, ErrorKind};
 use super::page::checksum_type;
@@ -181,7 +182,7 @@ impl Bucket {
                 s3.head_object()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(key)
+                    .key(blank::sendable(key))
                     .set_version_id(version_id.map(str::to_owned))
                     .set_if_match(pin.map(ETag::quoted))
                     .checksum_mode(ChecksumMode::Enabled)
@@ -216,7 +217,7 @@ impl Bucket {
                 s3.head_object()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(key)
+                    .key(blank::sendable(key))
                     .set_version_id(version_id.map(str::to_owned))
                     .set_if_match(pin.map(ETag::quoted))
                     .part_number(number)
@@ -322,7 +323,7 @@ impl Bucket {
                     s3.get_object_attributes()
                         .bucket(self.name.as_str())
                         .expected_bucket_owner(self.owner.as_str())
-                        .key(key)
+                        .key(blank::sendable(key))
                         .set_version_id(version_id.map(str::to_owned))
                         .object_attributes(ObjectAttributes::Checksum)
                         .object_attributes(ObjectAttributes::ObjectParts)
@@ -375,7 +376,7 @@ impl Bucket {
                 s3.get_object_tagging()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(key)
+                    .key(blank::sendable(key))
                     .set_version_id(version_id.map(str::to_owned))
                     .send()
             })
@@ -416,7 +417,7 @@ impl Bucket {
                 s3.restore_object()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(key)
+                    .key(blank::sendable(key))
                     .set_version_id(version_id.map(str::to_owned))
                     .restore_request(wish.clone())
                     .customize()

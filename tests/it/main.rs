@@ -5,6 +5,7 @@
 //! started by it: all that is needed is `python3` with `venv`, and PyPI the first time.
 
 mod adopt;
+mod archive;
 mod bad_input;
 mod blockers;
 mod contract;

@@ -78,6 +78,12 @@ pub fn own_moto() -> Server {
     Server::start(&MOTO).unwrap_or_else(|why| panic!("{why}"))
 }
 
+/// The Python that moto runs on, which has boto3 too.
+pub fn moto_python() -> PathBuf {
+    let environment = MOTO.package.environment().unwrap_or_else(|why| panic!("{why}"));
+    environment.program("python")
+}
+
 /// An account on the shared moto. All tests are in this one account: name buckets with care.
 pub fn moto_account() -> Account {
     Account::new("moto", moto().endpoint(), "123456789012", "AKIAS3PLANTEST000001")
