@@ -38,10 +38,12 @@ fn sync_down(scene: &Scene, keys: &[&str]) {
     }
 }
 
-/// The keys whose bytes were asked for since the witness was cleared.
+/// The keys whose bytes were asked for since the witness was cleared, but for the object on which a
+/// run tries the server's conditions.
 fn fetched(scene: &Scene) -> BTreeSet<String> {
     let requests = scene.sandbox.witness().requests().into_iter();
-    requests.filter(|seen| seen.op == "GetObject").filter_map(|seen| seen.key).collect()
+    let keys = requests.filter(|seen| seen.op == "GetObject").filter_map(|seen| seen.key);
+    keys.filter(|key| !key.starts_with(".s3plan-")).collect()
 }
 
 fn set(keys: &[&str]) -> BTreeSet<String> {
