@@ -95,8 +95,10 @@ impl Survey {
         if !places.contains(&belongs) {
             places.push(belongs);
         }
-        if self.unbagged && object.standing == Standing::Current && !is_own_name(&object.key) {
-            places.push(object.key.clone());
+        let key = &object.key;
+        let elsewhere = self.unbagged && object.standing == Standing::Current;
+        if elsewhere && is_plain_path(key) && !is_own_name(key) {
+            places.push(key.clone());
         }
         Ok(places)
     }
@@ -152,6 +154,11 @@ pub fn other_keys_name(path: &str) -> Result<Option<String>, ()> {
         return Ok(None);
     }
     keymap::unescape(path).map(Some).ok_or(())
+}
+
+/// Whether another tool could have written a key's file under the key itself.
+fn is_plain_path(key: &str) -> bool {
+    !key.contains('\0') && !key.split('/').any(|part| matches!(part, "" | "." | ".."))
 }
 
 /// Whether a name at the top of the folder is one of the archive's own.

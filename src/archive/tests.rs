@@ -430,3 +430,92 @@ pub(super) fn awkward_archive(archive: &Archive) -> Vec<BagRow> {
     seal(archive, &rows);
     rows
 }
+
+#[test]
+fn withdrawing_spares_what_a_bag_lists_and_reaches_nothing_else() {
+    let (_dir, archive) = archive();
+    let rows = [put(&archive, "listed", b"l", false)];
+    seal(&archive, &rows);
+    put(&archive, "new", b"n", false);
+    assert_eq!(archive.withdraw("data/new").expect("goes"), Withdrawn::Removed);
+    assert!(!archive.to().join("data/new").exists());
+    assert_eq!(archive.withdraw("data/new").expect("gone already"), Withdrawn::Removed);
+    assert_eq!(archive.withdraw("data/listed").expect("stays"), Withdrawn::Kept);
+    assert!(archive.to().join("data/listed").exists());
+    for path in
+        ["bag-info.txt", "data", "data/", "data/../bag-info.txt", "metadata/objects.jsonl", ""]
+    {
+        let outcome = archive.withdraw(path);
+        assert!(matches!(outcome, Err(ArchiveError::BadPath(_))), "{path}: {outcome:?}");
+    }
+    assert!(archive.to().join("bag-info.txt").exists());
+    // A bag that is being sealed again lists it still.
+    fs::remove_file(archive.to().join("tagmanifest-sha256.txt")).expect("unsealed");
+    assert_eq!(archive.withdraw("data/listed").expect("stays"), Withdrawn::Kept);
+}
+
+#[test]
+fn files_that_no_object_is_known_of_are_listed_and_watched() {
+    let (_dir, archive) = archive();
+    let rows = [put(&archive, "a", b"a", false)];
+    let notes = archive.to().join("data/notes.md");
+    fs::write(&notes, "mine").expect("a file");
+    symlink("notes.md", archive.to().join("data/link")).expect("a link");
+    let sealed = seal(&archive, &rows);
+    assert_eq!((sealed.files, sealed.strays, sealed.unlistable), (2, 1, 1));
+    fs::remove_file(archive.to().join("data/link")).expect("gone");
+    let check = || verify(archive.to(), Depth::Full, &mut |_| {}).expect("an archive");
+    assert!(check().is_sound());
+    // One that changed since is not quietly listed anew.
+    fs::write(&notes, "MINE").expect("changed");
+    seal(&archive, &rows);
+    assert_eq!(check().wrong, 1);
+}
+
+#[test]
+fn a_version_that_was_fetched_again_beside_its_changed_file_has_one_row() {
+    let (_dir, archive) = archive();
+    let old = put(&archive, "a", b"right", false);
+    seal(&archive, std::slice::from_ref(&old));
+    fs::write(archive.to().join("data/a"), "wrong").expect("changed");
+    let mut file = staged(&archive, b"right");
+    file.set_mtime(MTIME_MS).expect("a time");
+    let path = keymap::version_path("data/a", "e");
+    assert!(matches!(archive.publish_one(file, &path), Published::Durable));
+    let new = BagRow { path: Some(path), ..old };
+    let sealed = seal(&archive, &[new]);
+    assert_eq!((sealed.rows, sealed.files, sealed.strays), (1, 2, 1));
+    assert!(verify(archive.to(), Depth::Full, &mut |_| {}).expect("an archive").is_sound());
+    assert_eq!(fs::read(archive.to().join("data/a")).expect("it stays"), b"wrong");
+}
+
+#[test]
+fn only_the_file_that_was_proven_is_taken_in() {
+    let (_dir, archive) = archive();
+    let at = |path: &str| archive.to().join(path);
+    let find = |path: &str| archive.find(path).expect("readable");
+    fs::write(at("a"), "a").expect("a file");
+    symlink("a", at("link")).expect("a link");
+    assert!(find("link").is_none() && find("gone").is_none() && find("../photos/a").is_none());
+    // Another file under the name; other bytes in the file; a place that is taken.
+    let found = find("a").expect("a file");
+    fs::rename(at("a"), at("b")).expect("away");
+    fs::write(at("a"), "a").expect("another");
+    let taken = archive.take_in(vec![(found, "data/a".into(), MTIME_MS)]).expect("synced");
+    assert!(matches!(taken[..], [TakenIn::Stays(_)]), "{taken:?}");
+    let found = find("a").expect("a file");
+    fs::write(at("a"), "A!").expect("changed");
+    let taken = archive.take_in(vec![(found, "data/a".into(), MTIME_MS)]).expect("synced");
+    assert!(matches!(taken[..], [TakenIn::Stays(_)]), "{taken:?}");
+    put(&archive, "a", b"there first", false);
+    let found = find("a").expect("a file");
+    let taken = archive.take_in(vec![(found, "data/a".into(), MTIME_MS)]).expect("synced");
+    assert!(matches!(taken[..], [TakenIn::Stays(_)]), "{taken:?}");
+    assert_eq!(fs::read(at("data/a")).expect("it stays"), b"there first");
+    let found = find("b").expect("a file");
+    let taken = archive.take_in(vec![(found, "data/x/b".into(), MTIME_MS)]).expect("synced");
+    assert!(matches!(taken[..], [TakenIn::Durable]), "{taken:?}");
+    let metadata = fs::metadata(at("data/x/b")).expect("moved in");
+    assert_eq!(metadata.mtime(), MTIME_MS / 1_000);
+    assert!(!at("b").exists());
+}

@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::blank;
 use super::connect::{Aws, Link};
 use super::error::{About, AwsError, ErrorKind};
 use super::parse::decode_key;
@@ -135,7 +136,7 @@ impl Bucket {
         let (mut moved, mut doubted) = (false, false);
         loop {
             let region = self.region();
-            let ask = |link: &Link| send(link, &link.s3(&region));
+            let ask = |link: &Link| send(link, &blank::for_key(link.s3(&region), about.key));
             let error = match self.aws.ask_holding_slot(about, ask).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
@@ -374,7 +375,7 @@ impl Bucket {
                 s3.abort_multipart_upload()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(&upload.key)
+                    .key(blank::sendable(&upload.key))
                     .upload_id(&upload.upload_id)
                     .send()
             })

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::blank;
 use super::bucket::Bucket;
 use super::connect::Floor;
 use super::error::{About, AwsError, ErrorKind, chain};
@@ -85,7 +86,7 @@ impl Bucket {
                     .get_object()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(key)
+                    .key(blank::sendable(key))
                     .set_version_id(version_id.map(str::to_owned))
                     .if_match(pin.quoted())
                     .set_range(range.map(|(first, end)| format!("bytes={first}-{}", end - 1)))

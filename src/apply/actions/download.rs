@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::fetch::{self, Fetch, Fetched};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking, is_left_for_next_plan};
-use crate::archive::{Archive, Published, TakenBy, keymap};
+use crate::archive::{Archive, ArchiveError, Published, TakenBy, keymap};
 use crate::event::Fact;
 use crate::model::{Action, Number, ObjectHeaders, Proof, Takes};
 use crate::proof::Digests;
@@ -233,8 +233,14 @@ fn publish(place: &Archive, fetched: Vec<Fetched>) -> Result<Vec<Kept>, Trouble>
                 Published::Durable => None,
                 Published::Failed(error) => return Err(error.into()),
                 Published::Taken { by: TakenBy::Name, staged } => {
-                    let there = place.read_back(&path)?;
-                    let same = there.sha256 == *digests.sha256() && there.size == digests.size();
+                    let same = match place.read_back(&path) {
+                        Ok(there) => {
+                            there.sha256 == *digests.sha256() && there.size == digests.size()
+                        }
+                        // A folder, a link, a pipe: no file of ours.
+                        Err(ArchiveError::Planted(_)) => false,
+                        Err(error) => return Err(error.into()),
+                    };
                     (!same).then(|| (staged, other_path(&row, round)))
                 }
                 Published::Taken { by: TakenBy::Twin, staged } => {

@@ -229,7 +229,8 @@ impl Put<'_> {
             }
             if waited >= SETTLES_WITHIN {
                 return Err(Trouble::Ends(End::Failed(format!(
-                    "{error}; a user or role in the new policy does not exist; the policy is as it                      was"
+                    "{error}; a user or role in the new policy does not exist; the policy is \
+                     as it was"
                 ))));
             }
             self.work.unless_stopped()?;
@@ -293,11 +294,14 @@ impl Put<'_> {
             Ok(()) => {
                 close(self.work, Some(self.intent))?;
                 Ok(End::Refused(format!(
-                    "under the new policy you could not {lost} any more, although nothing in the                      policy says so (a permissions boundary or an organization's policy may); the                      old one was put back"
+                    "under the new policy you could not {lost} any more, although nothing in \
+                     the policy says so (a permissions boundary or an organization's policy may); \
+                     the old one was put back"
                 )))
             }
             Err(error) => Ok(End::Failed(format!(
-                "under the new policy you can not {lost} any more, and the old one could not be                  put back: {error}. {}",
+                "under the new policy you can not {lost} any more, and the old one could \
+                 not be put back: {error}. {}",
                 way_out(self.work, name.as_str())
             ))),
         }
@@ -306,7 +310,7 @@ impl Put<'_> {
     fn not_what_was_put(&self, now: Option<&str>) -> End {
         if is_same(now, self.old.as_deref()) {
             return End::Failed(
-                "S3 still shows the old policy: the request was lost, or nobody but S3 knows; run                  the same command again"
+                "S3 still shows the old policy, so the request was lost: run the same command again"
                     .into(),
             );
         }

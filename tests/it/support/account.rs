@@ -64,6 +64,18 @@ impl Account {
         aws_sdk_sts::Client::from_conf(config)
     }
 
+    /// An IAM client.
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        let config = aws_sdk_iam::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .region(Region::new(HOME_REGION))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(self.credentials())
+            .build();
+        aws_sdk_iam::Client::from_conf(config)
+    }
+
     fn credentials(&self) -> Credentials {
         Credentials::new(&self.access_key, &self.secret_key, None, None, "the test")
     }

