@@ -22,6 +22,7 @@ pub mod proof;
 pub mod reason;
 pub mod record;
 pub mod restore;
+pub mod rollup;
 pub mod selection;
 pub mod status;
 
@@ -49,5 +50,6 @@ pub use proof::{Proof, ProofKind};
 pub use reason::Reason;
 pub use record::{ActionRecord, ApprovalRecord, BucketRecord, Ending, Record, Total};
 pub use restore::{KeepDays, RestoreWish, Tier};
+pub use rollup::Folders;
 pub use selection::Selection;
 pub use status::{BucketPhase, BucketStatus, StatusDoc, Wait};

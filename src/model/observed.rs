@@ -9,6 +9,7 @@ use super::caller::{Caller, Endpoint};
 use super::name::{AccountId, BucketName, Number};
 use super::object::{ProofForecast, StorageClass};
 use super::policy::PolicyWish;
+use super::rollup::Folders;
 
 /// One bucket as AWS shows it at plan time, without its objects (they are in the inventory).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,6 +161,10 @@ pub struct Tally {
     pub selected: Count,
     /// The selected ones by storage class.
     pub by_class: BTreeMap<StorageClass, Count>,
+    /// The selected ones by the year in which they were uploaded.
+    pub by_year: BTreeMap<i16, Count>,
+    /// The selected ones by first folder.
+    pub folders: Folders,
     /// When the newest of them was uploaded, by storage class, in milliseconds since the Unix epoch.
     pub newest_by_class: BTreeMap<StorageClass, i64>,
     /// The selected ones by the proof that the listing lets one expect.

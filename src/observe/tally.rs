@@ -2,6 +2,9 @@
 
 use super::ObserveError;
 use super::in_place::{InPlace, OnDisk};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use crate::model::{
     BucketName, ObjectVersion, ProofForecast, Selection, Standing, Stretch, Tally, Thaw,
 };
@@ -65,6 +68,11 @@ fn count(
         tally.noncurrent_null.add(object.size);
     }
     tally.by_class.entry(object.class.clone()).or_default().add(object.size);
+    tally.folders.add(&object.key, object.size);
+    if let Ok(at) = Timestamp::from_millisecond(object.last_modified_ms) {
+        let year = at.to_zoned(TimeZone::UTC).year();
+        tally.by_year.entry(year).or_default().add(object.size);
+    }
     let newest = tally.newest_by_class.entry(object.class.clone()).or_insert(i64::MIN);
     *newest = (*newest).max(object.last_modified_ms);
     if !object.class.is_known() {

@@ -223,6 +223,7 @@ fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {
             ),
         );
     }
+    tell_rollups(text, tally);
     let proofs: Vec<String> = tally
         .by_forecast
         .iter()
@@ -250,6 +251,54 @@ fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {
                  unconditional delete"
             ),
         );
+    }
+}
+
+/// By folder and by year, where there is more than one of them.
+fn tell_rollups(text: &mut String, tally: &Tally) {
+    let amount =
+        |count: &Count| format!("{} ({})", grouped(count.objects), ByteSize::b(count.bytes));
+    let mut folders = tally.folders.clone();
+    let (largest, others, rest) = folders.largest();
+    if largest.len() > 1 {
+        let each =
+            largest.iter().map(|(name, count)| format!("{} {}", shortened(name), amount(count)));
+        let mut each: Vec<String> = each.collect();
+        if others > 0 {
+            each.push(format!("{others} more {}", amount(&rest)));
+        }
+        line_of(text, "by folder:", &each);
+    }
+    if tally.by_year.len() > 1 {
+        // The newest years: an old bucket has many.
+        let newest = tally.by_year.iter().rev().take(4);
+        let mut each: Vec<String> =
+            newest.map(|(year, count)| format!("{year} {}", amount(count))).collect();
+        let older = tally.by_year.iter().rev().skip(4);
+        let older = older.fold(Count::default(), |sum, (_, count)| sum + *count);
+        if !older.is_empty() {
+            each.push(format!("before {}", amount(&older)));
+        }
+        line_of(text, "by year:", &each);
+    }
+}
+
+/// A line that goes on below where it is too long, between its parts.
+fn line_of(text: &mut String, head: &str, parts: &[String]) {
+    let mut pieces = vec![head.to_owned()];
+    for (place, part) in parts.iter().enumerate() {
+        let comma = if place + 1 < parts.len() { "," } else { "" };
+        pieces.push(format!("{part}{comma}"));
+    }
+    line(text, format_args!("  {}", columns::wrapped(pieces.iter().map(String::as_str), 4)));
+}
+
+/// A folder's name as it fits a line; keys may hold anything.
+fn shortened(name: &str) -> String {
+    let shown = name.escape_debug().to_string();
+    match shown.char_indices().nth(24) {
+        Some((end, _)) => format!("{}…", &shown[..end]),
+        None => shown,
     }
 }
 
