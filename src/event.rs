@@ -112,6 +112,18 @@ pub enum Fact {
         #[serde(default)]
         caveats: Vec<String>,
     },
+    /// A person gave up this bucket's part of the run: what is on disk and in S3 stays as it is.
+    Abandoned {
+        /// Which bucket.
+        bucket: BucketName,
+        /// Who.
+        by: String,
+    },
+    /// A new plan was made of a bucket that was abandoned, and takes it up again.
+    TakenUpAgain {
+        /// Which bucket.
+        bucket: BucketName,
+    },
     /// A person approved exactly this evidence.
     Approved {
         /// Which bucket.
@@ -145,6 +157,17 @@ pub enum WaitingFor {
     Approval,
     /// Fresh credentials.
     Login,
+}
+
+impl WaitingFor {
+    /// The word in JSON and in the audit log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Thaw => "thaw",
+            Self::Approval => "approval",
+            Self::Login => "login",
+        }
+    }
 }
 
 /// Progress inside an action; shown if there is time, never kept.

@@ -22,6 +22,7 @@ mod eraser;
 mod evidence;
 pub mod person;
 pub mod phase;
+pub mod record;
 mod recorder;
 pub mod status;
 pub mod stop;

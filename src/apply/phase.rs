@@ -43,7 +43,9 @@ impl Phase {
             | Fact::LeftAlone { .. }
             | Fact::DeleteFormFound { .. }
             | Fact::GateOpened { .. }
-            | Fact::Approved { .. } => None,
+            | Fact::Approved { .. }
+            | Fact::Abandoned { .. }
+            | Fact::TakenUpAgain { .. } => None,
         }
     }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use crate::clock::Clock;
 use crate::event::{Event, Fact, Reporter, Tick};
-use crate::model::ActionId;
+use crate::model::{ActionId, BucketName};
 use crate::state::{AuditEntry, AuditLog, State, StateError};
 
 /// Status is written at most this often while only progress is made.
@@ -54,6 +56,10 @@ impl Recorder {
     pub fn record(&self, fact: Fact) -> Result<(), StateError> {
         // One lock over both steps: facts are shown in the order in which they are kept.
         let mut inner = self.lock();
+        // Before the journal: a crash between the two writes a line twice, never none.
+        if let Some(entry) = line_of(&fact, &self.run, self.clock.now()) {
+            inner.audit.append(&entry)?;
+        }
         // Disk before eyes: what a person has read must survive a crash.
         let events = self.state.append(&self.run, vec![fact], self.clock.now())?;
         for event in &events {
@@ -112,6 +118,75 @@ impl Recorder {
         // A reporter that panicked has lost its line; the journal is whole all the same.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A fact as the audit log keeps it, so that what was done can be told from the log alone; `None` for
+/// those that say nothing of that, and for approvals, which are written where they are given.
+fn line_of(fact: &Fact, run: &str, at: Timestamp) -> Option<AuditEntry> {
+    let of_action = |word: &str, action: &ActionId| {
+        // No bucket has a slash in its name.
+        let bucket = action.as_str().split('/').next().unwrap_or_default();
+        let mut entry = AuditEntry::new(at, word, &BucketName::new(bucket));
+        entry.action = Some(action.clone());
+        entry
+    };
+    let of_key =
+        |word: &str, bucket: &BucketName, key: &str, version: &Option<String>, why: &str| {
+            let version = version.as_ref().map(|id| format!(" (version {id})")).unwrap_or_default();
+            let mut entry = AuditEntry::new(at, word, bucket);
+            entry.detail = Some(format!("{key:?}{version}: {why}"));
+            entry
+        };
+    let mut entry = match fact {
+        Fact::Started { .. }
+        | Fact::DeleteFormFound { .. }
+        | Fact::Approved { .. }
+        | Fact::TakenUpAgain { .. } => return None,
+        Fact::RunStarted { caller_arn, .. } => {
+            let mut entry = AuditEntry::of_run(at, "run");
+            entry.caller_arn = Some(caller_arn.clone());
+            entry
+        }
+        Fact::Waiting { action, on, .. } => {
+            let mut entry = of_action("waits", action);
+            entry.detail = Some(on.as_str().to_owned());
+            entry
+        }
+        Fact::Done { action, objects, bytes } => {
+            let mut entry = of_action("done", action);
+            (entry.count, entry.bytes) = (Some(*objects), Some(*bytes));
+            entry
+        }
+        Fact::Failed { action, why, .. } => {
+            let mut entry = of_action("failed", action);
+            entry.detail = Some(why.clone());
+            entry
+        }
+        Fact::Stale { bucket, why } => {
+            let mut entry = AuditEntry::new(at, "stale", bucket);
+            entry.detail = Some(why.clone());
+            entry
+        }
+        Fact::ObjectFailed { bucket, key, version_id, why } => {
+            of_key("object-failed", bucket, key, version_id, why)
+        }
+        Fact::LeftAlone { bucket, key, version_id, why } => {
+            of_key("left-alone", bucket, key, version_id, why)
+        }
+        Fact::GateOpened { bucket, evidence, caveats } => {
+            let mut entry = AuditEntry::new(at, "gate", bucket);
+            entry.evidence = Some(evidence.clone());
+            entry.detail = (!caveats.is_empty()).then(|| caveats.join("; "));
+            entry
+        }
+        Fact::Abandoned { bucket, by } => {
+            let mut entry = AuditEntry::new(at, "abandon", bucket);
+            entry.os_user = Some(by.clone());
+            entry
+        }
+    };
+    entry.run = Some(run.to_owned());
+    Some(entry)
 }
 
 impl Inner {

@@ -1,6 +1,6 @@
 //! Tells where every bucket stands, from what the state remembers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::phase::Phase;
 use crate::event::{Event, Fact, WaitingFor};
@@ -98,7 +98,14 @@ fn of_bucket(bucket: &PlannedBucket, actions: &[&Action], journal: &Journal) -> 
         }
         Phase::Pending | Phase::Started | Phase::Done => {}
     }
-    if let Some(why) = journal.stale.get(&bucket.name) {
+    if let Some(by) = journal.abandoned.get(&bucket.name) {
+        status.phase = BucketPhase::Stale;
+        status.waiting_for = None;
+        status.evidence = None;
+        status.detail = Some(format!(
+            "abandoned by {by}: files and objects stay as they are; a new plan starts anew"
+        ));
+    } else if let Some(why) = journal.stale.get(&bucket.name) {
         status.phase = BucketPhase::Stale;
         status.waiting_for = None;
         status.detail = Some(why.clone());
@@ -152,12 +159,18 @@ struct Journal {
     /// Buckets that were stale when they were last worked on.
     stale: BTreeMap<BucketName, String>,
     gates: BTreeMap<BucketName, (EvidenceId, Vec<String>)>,
+    /// Buckets that somebody gave up, and who.
+    abandoned: BTreeMap<BucketName, String>,
 }
 
 impl Journal {
     fn read(state: &State, run: &str) -> Result<Self, StateError> {
-        let mut journal =
-            Self { phases: BTreeMap::new(), stale: BTreeMap::new(), gates: BTreeMap::new() };
+        let mut journal = Self {
+            phases: BTreeMap::new(),
+            stale: BTreeMap::new(),
+            gates: BTreeMap::new(),
+            abandoned: BTreeMap::new(),
+        };
         let mut after = 0;
         loop {
             let page = state.facts(run, after, PAGE)?;
@@ -176,6 +189,12 @@ impl Journal {
             }
             Fact::GateOpened { bucket, evidence, caveats } => {
                 self.gates.insert(bucket.clone(), (evidence.clone(), caveats.clone()));
+            }
+            Fact::Abandoned { bucket, by } => {
+                self.abandoned.insert(bucket.clone(), by.clone());
+            }
+            Fact::TakenUpAgain { bucket } => {
+                self.abandoned.remove(bucket);
             }
             // A process that takes the run up again looks anew.
             Fact::RunStarted { .. } => self.stale.clear(),
@@ -204,4 +223,12 @@ pub fn open_gate(state: &State, bucket: &BucketName) -> Result<Option<EvidenceId
     let status = document(state, false)?;
     let status = status.buckets.into_iter().find(|status| &status.bucket == bucket);
     Ok(status.and_then(|status| status.evidence))
+}
+
+/// The buckets of a run that somebody gave up and no newer plan took up again. Blocking.
+///
+/// # Errors
+/// What the state could not do.
+pub fn abandoned(state: &State, run: &str) -> Result<BTreeSet<BucketName>, StateError> {
+    Ok(Journal::read(state, run)?.abandoned.into_keys().collect())
 }

@@ -251,6 +251,22 @@ impl Work {
         self.write_audit(action, operation, count, request_id, None)
     }
 
+    /// The same, for several requests at once.
+    ///
+    /// # Errors
+    /// As [`Work::audit`].
+    pub fn audit_all(
+        &self,
+        action: &Action,
+        operation: &str,
+        count: u64,
+        request_ids: Vec<String>,
+    ) -> Result<(), Trouble> {
+        let mut entry = self.entry(action, operation, count);
+        entry.request_ids = request_ids;
+        Ok(blocking(|| self.recorder.audit(&entry))?)
+    }
+
     /// The same, for what was done under an approval.
     ///
     /// # Errors
@@ -274,14 +290,19 @@ impl Work {
         request_id: Option<String>,
         evidence: Option<&EvidenceId>,
     ) -> Result<(), Trouble> {
+        let mut entry = self.entry(action, operation, count);
+        entry.request_id = request_id;
+        entry.evidence = evidence.cloned();
+        Ok(blocking(|| self.recorder.audit(&entry))?)
+    }
+
+    fn entry(&self, action: &Action, operation: &str, count: u64) -> AuditEntry {
         let mut entry = AuditEntry::new(self.clock.now(), operation, self.name());
         entry.run = Some(self.recorder.run().to_owned());
         entry.action = Some(action.id.clone());
         entry.count = Some(count);
-        entry.request_id = request_id;
         entry.caller_arn = Some(self.options.caller_arn.clone());
-        entry.evidence = evidence.cloned();
-        Ok(blocking(|| self.recorder.audit(&entry))?)
+        entry
     }
 
     /// Ends the action early if somebody asked to stop.

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::future::Future;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use aws_sdk_s3::operation::RequestId as _;
 use aws_sdk_s3::types::EncodingType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -44,10 +45,13 @@ pub enum Detail {
 }
 
 /// What became of a bucket that was to be deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BucketDeletion {
     /// It is gone now.
-    Deleted,
+    Deleted {
+        /// AWS's id of the request; `None` where the server gives none.
+        request_id: Option<String>,
+    },
     /// Something is still in it; it stays.
     NotEmpty,
     /// It was gone already.
@@ -356,11 +360,15 @@ impl Bucket {
         }
     }
 
-    /// Aborts one unfinished upload. One that is gone already counts as aborted.
+    /// Aborts one unfinished upload. One that is gone already counts as aborted. Gives AWS's id of
+    /// the request; `None` where the server gives none.
     ///
     /// # Errors
     /// Any other.
-    pub async fn abort_upload(&self, upload: &UploadInProgress) -> Result<(), AwsError> {
+    pub async fn abort_upload(
+        &self,
+        upload: &UploadInProgress,
+    ) -> Result<Option<String>, AwsError> {
         let about = self.changes("AbortMultipartUpload", "abort the upload of").key(&upload.key);
         let answer = self
             .ask(&about, |_, s3| {
@@ -373,8 +381,10 @@ impl Bucket {
             })
             .await;
         match answer {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+            Ok(answer) => Ok(answer.request_id().map(str::to_owned)),
+            Err(error) if error.code() == Some("NoSuchUpload") => {
+                Ok(error.request_id().map(str::to_owned))
+            }
             Err(error) => Err(error),
         }
     }
@@ -397,7 +407,10 @@ impl Bucket {
             })
             .await;
         match answer {
-            Ok(_) => Ok(BucketDeletion::Deleted),
+            Ok(answer) => {
+                let request_id = answer.request_id().map(str::to_owned);
+                Ok(BucketDeletion::Deleted { request_id })
+            }
             Err(error) if *error.kind() == ErrorKind::NoSuchBucket => Ok(BucketDeletion::Gone),
             Err(error) if error.code() == Some("BucketNotEmpty") => Ok(BucketDeletion::NotEmpty),
             Err(error) => Err(error),

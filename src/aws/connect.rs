@@ -234,6 +234,8 @@ impl Aws {
         let mut refreshed = false;
         loop {
             let link = self.link();
+            let (bucket, key) = (about.bucket, about.key);
+            tracing::debug!(operation = about.operation, bucket, key, "asking");
             let answer = send(&link).await;
             let error = match answer {
                 Ok(answer) => return Ok(answer),

@@ -16,7 +16,6 @@ use bytes::Bytes;
 use super::blank;
 use super::bucket::Bucket;
 use super::error::{About, AwsError, ErrorKind};
-use super::object::etag_of;
 use super::wire::Watch;
 use crate::model::ETag;
 
@@ -166,11 +165,11 @@ impl Bucket {
     }
 
     /// Writes a small object of our own, to try deletes on; never over an existing one, where the
-    /// server honours that.
+    /// server honours that. Gives AWS's id of the request; `None` where the server gives none.
     ///
     /// # Errors
     /// [`ErrorKind::Changed`] where the key is taken; all others.
-    pub async fn put_canary(&self, key: &str, body: Bytes) -> Result<ETag, AwsError> {
+    pub async fn put_canary(&self, key: &str, body: Bytes) -> Result<Option<String>, AwsError> {
         let about = self.changes("PutObject", "write the test object").key(key);
         let answer = self
             .ask(&about, |_, s3| {
@@ -183,7 +182,7 @@ impl Bucket {
                     .send()
             })
             .await?;
-        etag_of(answer.e_tag(), &about)
+        Ok(answer.request_id().map(str::to_owned))
     }
 }
 

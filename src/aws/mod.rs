@@ -42,7 +42,7 @@ pub use error::{AwsError, ErrorKind};
 pub use get::{Body, Get};
 pub use identity::{RoleIdentity, UserIdentity};
 pub use listing::{ListCursor, Listing, Page, Pages};
-pub use object::{Attributes, Head, PartAttributes, PartHead, RestoreAnswer};
+pub use object::{Attributes, Head, PartAttributes, PartHead, RestoreAnswer, Wish};
 pub use parse::{ContentRange, Unreadable, decode_key, read_content_range, read_restore_header};
 pub use simulate::SimulatedDenial;
 

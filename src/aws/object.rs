@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_s3::operation::RequestId as _;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{
     ChecksumMode, GlacierJobParameters, ObjectAttributes, ObjectLockLegalHoldStatus,
@@ -158,6 +159,15 @@ pub enum RestoreAnswer {
     NotArchived,
     /// 503: no capacity for expedited restores just now.
     NoExpeditedCapacity,
+}
+
+/// What came of a wish to restore.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// How S3 answered.
+    pub answer: RestoreAnswer,
+    /// AWS's id of the request; `None` where the server gives none.
+    pub request_id: Option<String>,
 }
 
 impl Bucket {
@@ -401,7 +411,7 @@ impl Bucket {
         version_id: Option<&str>,
         days: Option<KeepDays>,
         tier: Tier,
-    ) -> Result<RestoreAnswer, AwsError> {
+    ) -> Result<Wish, AwsError> {
         let about = self.changes("RestoreObject", "restore").key(key);
         let about = About { effect: Effect::ChangesOnce, ..about };
         let parameters = GlacierJobParameters::builder().tier(s3_tier(tier)).build();
@@ -427,10 +437,18 @@ impl Bucket {
             })
             .await;
         match answer {
-            // Only the status tells a new thaw from a moved expiry.
-            Ok(_) if watch.status() == 200 => Ok(RestoreAnswer::AlreadyThere),
-            Ok(_) => Ok(RestoreAnswer::Accepted),
-            Err(error) => restore_refusal(error),
+            Ok(answer) => Ok(Wish {
+                // Only the status tells a new thaw from a moved expiry.
+                answer: match watch.status() {
+                    200 => RestoreAnswer::AlreadyThere,
+                    _ => RestoreAnswer::Accepted,
+                },
+                request_id: answer.request_id().map(str::to_owned),
+            }),
+            Err(error) => {
+                let request_id = error.request_id().map(str::to_owned);
+                Ok(Wish { answer: restore_refusal(error)?, request_id })
+            }
         }
     }
 }

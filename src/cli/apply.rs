@@ -1,5 +1,6 @@
 //! `s3plan apply`: performs a reviewed plan and nothing else; run again, it goes on.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,10 +11,10 @@ use crate::apply::{
 use crate::aws::Aws;
 use crate::event::{Fact, WaitingFor};
 use crate::manifest;
-use crate::model::{BucketName, Caller, EvidenceId};
+use crate::model::{Action, BucketName, Caller, EvidenceId};
 use crate::plan::Plan;
 use crate::report::{self, Screen};
-use crate::state::{self, AuditLog, Open, RunRow, State, StateError};
+use crate::state::{self, AuditEntry, AuditLog, Open, RunRow, State, StateError};
 
 use super::account::right_account;
 use super::exit::{Exit, Failure};
@@ -40,6 +41,10 @@ pub struct ApplyArgs {
     /// Perform this bucket's part only; may be given several times
     #[arg(long, value_name = "BUCKET")]
     pub target: Vec<String>,
+    /// Give up this bucket's part of the run: files and objects stay, nothing more is paid for; may
+    /// be given several times
+    #[arg(long, value_name = "BUCKET", conflicts_with_all = ["approve", "target"])]
+    pub abandon: Vec<String>,
     /// Tell what happens as JSON, one event a line
     #[arg(long)]
     pub json: bool,
@@ -48,6 +53,9 @@ pub struct ApplyArgs {
 pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let (project, path, plan) = session.plan(args.plan.as_deref())?;
     let plan = Arc::new(plan);
+    if !args.abandon.is_empty() {
+        return abandon(args, &plan, &project, project.named(&path), session);
+    }
     let approvals = approvals_of(args, &plan)?;
     let targets = targets_of(args, &plan)?;
     check_manifest(&plan, &project)?;
@@ -59,7 +67,11 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let state = open_state(&plan, &project, session)?;
     state.bind(&plan.body.account)?;
     check_newest(&plan, &state)?;
-    if is_finished(&plan, &state)? {
+    let abandoned = apply::status::abandoned(&state, &plan.digest)?;
+    for bucket in &abandoned {
+        session.say(&format!("{bucket}: abandoned; `s3plan plan` takes it up again"));
+    }
+    if is_finished(&plan, &state, &abandoned)? {
         session.screen().out_line("Nothing to do: this plan is done.");
         return Ok(Exit::Done);
     }
@@ -85,6 +97,7 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     )
     .await?;
     tell(&outcome, &again, session);
+    tell_skipped(&outcome, &plan, &state, session)?;
     Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
 }
 
@@ -119,14 +132,7 @@ pub(super) async fn perform(
         targets,
         approvals,
     } = surroundings;
-    let run = state.begin_run(&RunRow {
-        run: plan.digest.clone(),
-        plan_path,
-        manifest_digest: plan.body.manifest.digest.clone(),
-        started_at_ms: session.now().as_millisecond(),
-        superseded: false,
-        finished_at_ms: None,
-    })?;
+    let run = state.begin_run(&run_row(plan, plan_path, session))?;
 
     let recorder = Arc::new(recorder(plan, project, state, format, session)?);
     let (stopper, stop) = stop::pair();
@@ -150,16 +156,74 @@ pub(super) async fn perform(
         stop: &stop,
         person: &person,
     };
-    let works = Work::of_plan(plan, &doors, &options)?;
+    let abandoned = apply::status::abandoned(state, &plan.digest)?;
+    let mut works = Work::of_plan(plan, &doors, &options)?;
+    works.retain(|work| !abandoned.contains(work.name()));
     recorder.record(Fact::RunStarted { run: run.run, caller_arn: caller.arn })?;
     let outcome = apply::run(works).await?;
     watch.abort();
 
     write_status(project, state, false)?;
-    if is_finished(plan, state)? {
+    leave_word(&recorder, aws, session)?;
+    if is_finished(plan, state, &abandoned)? {
         state.finish_run(&plan.digest, session.now().as_millisecond())?;
     }
+    super::record::write_or_say(plan, project, session);
     Ok(outcome)
+}
+
+/// The last line of this process in the audit log: what it asked for in all.
+fn leave_word(recorder: &Recorder, aws: &Aws, session: &Session) -> Result<(), StateError> {
+    let mut entry = AuditEntry::of_run(session.now(), "stopped");
+    entry.run = Some(recorder.run().to_owned());
+    entry.requests = aws.requests();
+    recorder.audit(&entry)
+}
+
+fn run_row(plan: &Plan, plan_path: String, session: &Session) -> RunRow {
+    RunRow {
+        run: plan.digest.clone(),
+        plan_path,
+        manifest_digest: plan.body.manifest.digest.clone(),
+        started_at_ms: session.now().as_millisecond(),
+        superseded: false,
+        finished_at_ms: None,
+    }
+}
+
+/// Gives up some buckets' part of a run, on record. Asks AWS nothing, and takes nothing back.
+fn abandon(
+    args: &ApplyArgs,
+    plan: &Plan,
+    project: &Project,
+    plan_path: String,
+    session: &Session,
+) -> Result<Exit, Failure> {
+    let buckets: Vec<BucketName> =
+        args.abandon.iter().map(|name| BucketName::new(name.as_str())).collect();
+    for bucket in &buckets {
+        in_plan(plan, bucket)?;
+    }
+    let state = session.state(project, Open::Write { holder: &session.holder("apply") })?;
+    state.bind(&plan.body.account)?;
+    check_newest(plan, &state)?;
+    state.begin_run(&run_row(plan, plan_path, session))?;
+    let recorder = recorder(plan, project, &state, Format::from_flag(args.json), session)?;
+    let known = apply::status::abandoned(&state, &plan.digest)?;
+    for bucket in buckets {
+        if !known.contains(&bucket) {
+            recorder.record(Fact::Abandoned { bucket: bucket.clone(), by: session.person() })?;
+        }
+        session.say(&format!(
+            "{bucket}: abandoned. Files and objects stay as they are, and nothing more is paid for; \
+             copies that S3 was already asked to thaw lapse by themselves. `s3plan plan {}` takes \
+             it up again.",
+            plan.body.manifest.path
+        ));
+    }
+    write_status(project, &state, false)?;
+    super::record::write_or_say(plan, project, session);
+    Ok(Exit::Done)
 }
 
 /// Takes `BUCKET@EVIDENCE` apart, and holds the bucket against the plan.
@@ -260,15 +324,20 @@ fn check_newest(plan: &Plan, state: &State) -> Result<(), Failure> {
     }
 }
 
-/// Whether every action of the plan is done already.
-fn is_finished(plan: &Plan, state: &State) -> Result<bool, StateError> {
+/// Whether every action of the plan is done already, but for those that somebody gave up.
+fn is_finished(
+    plan: &Plan,
+    state: &State,
+    abandoned: &BTreeSet<BucketName>,
+) -> Result<bool, StateError> {
     let standings = state.standings(&plan.digest)?;
     let done = |id| {
         standings
             .iter()
             .any(|(known, event)| known == id && matches!(event.fact, Fact::Done { .. }))
     };
-    Ok(plan.body.actions.iter().all(|action| done(&action.id)))
+    let mut wanted = plan.body.actions.iter().filter(|action| !abandoned.contains(&action.bucket));
+    Ok(wanted.all(|action| done(&action.id)))
 }
 
 pub(super) fn confirm(plan: &Plan, session: &Session) -> Result<(), Failure> {
@@ -350,6 +419,42 @@ pub(super) fn exit_of(end: &End) -> Exit {
         End::Held(_) => Exit::Held,
         End::Parked => Exit::Interrupted,
     }
+}
+
+/// Names the actions that were not come to, and the one that they wait for.
+fn tell_skipped(
+    outcome: &Outcome,
+    plan: &Plan,
+    state: &State,
+    session: &Session,
+) -> Result<(), StateError> {
+    let standings = state.standings(&plan.digest)?;
+    let is_done = |action: &Action| {
+        let mut known = standings.iter();
+        known.any(|(id, event)| *id == action.id && matches!(event.fact, Fact::Done { .. }))
+    };
+    for BucketEnd { bucket, end } in &outcome.buckets {
+        let why = match end {
+            End::Failed(_) => "failed",
+            End::Refused(_) => "was refused",
+            End::Held(_) => "found the archive held",
+            End::Stale(_) => "met a bucket that is not what was planned",
+            End::Done { .. } | End::Waits { .. } | End::Parked => continue,
+        };
+        let mut left = plan.actions_of(bucket).filter(|action| !is_done(action));
+        let Some(first) = left.next() else { continue };
+        let names: Vec<&str> = left
+            .map(|action| action.id.as_str().rsplit('/').next().unwrap_or(action.kind.as_str()))
+            .collect();
+        if !names.is_empty() {
+            session.say(&format!(
+                "{bucket}: skipped: {}; {} {why}",
+                names.join(", "),
+                first.kind.as_str()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Says how each bucket ended and what to type next.

@@ -10,6 +10,7 @@ mod apply;
 mod approve;
 mod completions;
 pub mod exit;
+mod explain;
 mod info;
 mod init;
 mod man;
@@ -20,6 +21,7 @@ mod plan;
 mod policy;
 pub mod project;
 mod rebuild;
+mod record;
 mod schema;
 pub mod session;
 mod show;
@@ -102,6 +104,7 @@ enum Command {
     Policy(policy::PolicyArgs),
     State(state::StateArgs),
     Schema(schema::SchemaArgs),
+    Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -162,6 +165,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Exit, Failure> {
         Command::Policy(args) => wait(policy::run(args, session)),
         Command::State(args) => state::run(args, session),
         Command::Schema(args) => schema::run(args, session),
+        Command::Explain(args) => explain::run(args, session),
         Command::Completions(args) => completions::run(args, session),
         Command::Man(args) => man::run(args, session),
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::apply;
 use crate::event::{Event, Fact};
 use crate::model::{ActionId, ActionKind, Desired, DesiredBucket};
 use crate::observe::{self, ObserveError};
@@ -97,6 +98,10 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     plan::file::save(&plan, &path)?;
     forget_what_was_undone(&plan, &state)?;
     state.plan_made(&row(&plan))?;
+    // The same plan as before, perhaps: whoever plans a bucket takes it up again.
+    let again = apply::status::abandoned(&state, &plan.digest)?.into_iter();
+    let again = again.map(|bucket| Fact::TakenUpAgain { bucket }).collect();
+    state.append(&plan.digest, again, now)?;
     match Format::from_flag(args.json) {
         Format::Json => report::plan_json(session.screen(), &plan),
         Format::Words => report::plan(session.screen(), &plan),

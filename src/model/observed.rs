@@ -170,7 +170,7 @@ pub struct Tally {
     pub missing: Count,
     /// Selected, not in the archive, and readable now.
     pub ready: Count,
-    /// Those by storage class.
+    /// Those by storage class; what is in place already counts without its bytes.
     pub ready_by_class: BTreeMap<StorageClass, Count>,
     /// Selected, not in the archive, and a restore is under way already.
     pub thawing: Count,

@@ -108,7 +108,8 @@ fn count(
                 (false, _) => {
                     tally.ready.add(object.size);
                     let class = object.class.clone();
-                    tally.ready_by_class.entry(class).or_default().add(object.size);
+                    let moved = if present { 0 } else { object.size };
+                    tally.ready_by_class.entry(class).or_default().add(moved);
                     if present {
                         tally.present_ready.add(object.size);
                     }

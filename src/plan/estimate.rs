@@ -63,7 +63,7 @@ impl<'a> Estimator<'a> {
                         each.map(|(class, count)| prices.reads(class, *count)).sum()
                     }
                 };
-                // What is in place already is looked at, not fetched.
+                // What is in place already is looked at, and moves nothing.
                 let fetched = Count {
                     objects: change.count.objects.saturating_sub(change.present.objects),
                     bytes: change.count.bytes.saturating_sub(change.present.bytes),

@@ -151,8 +151,8 @@ fn used_by(action: &Action, bucket: &PlannedBucket) -> Vec<(Scope, Need, &'stati
             });
         }
         ActionKind::Restore => used.extend([(Objects, Must, "s3:RestoreObject"), get]),
-        ActionKind::AwaitRestore | ActionKind::Adopt => used.push(get),
-        ActionKind::Download => {
+        ActionKind::AwaitRestore => used.push(get),
+        ActionKind::Adopt | ActionKind::Download => {
             let tags = of_version("s3:GetObjectTagging", "s3:GetObjectVersionTagging");
             used.extend([get, (Objects, Must, tags)]);
         }

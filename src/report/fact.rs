@@ -81,6 +81,14 @@ impl Line {
                 );
                 (Weight::News, CYAN, text)
             }
+            Fact::Abandoned { bucket, by } => {
+                let text =
+                    format!("{bucket}: abandoned by {}; everything stays as it is", shown(by));
+                (Weight::News, YELLOW, text)
+            }
+            Fact::TakenUpAgain { bucket } => {
+                (Weight::Step, plain, format!("{bucket}: taken up again by a new plan"))
+            }
             Fact::Approved { bucket, evidence, by } => {
                 let text = format!("{bucket}: evidence {evidence} approved by {}", shown(by));
                 (Weight::News, GREEN, text)

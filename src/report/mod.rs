@@ -13,6 +13,7 @@ mod live;
 mod markdown;
 mod plain;
 mod plan;
+mod record;
 #[cfg(test)]
 pub(crate) mod samples;
 mod schema;
@@ -29,6 +30,7 @@ pub use live::Live;
 pub use markdown::{MARKDOWN_LIMIT, markdown};
 pub use plain::Plain;
 pub use plan::{plan, plan_json};
+pub use record::record_markdown;
 pub use schema::events_schema;
 #[cfg(test)]
 pub(crate) use screen::captured;

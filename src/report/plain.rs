@@ -22,6 +22,8 @@ pub struct Plain {
     /// The newest progress that was not told yet, with where each action stood when first seen.
     newest: BTreeMap<ActionId, (Start, Option<Tick>)>,
     last_told: Option<Timestamp>,
+    /// Objects and bytes in each action's last line: a thaw of two days is no reason to repeat it.
+    told: BTreeMap<ActionId, (u64, u64)>,
 }
 
 #[derive(Clone, Copy)]
@@ -33,13 +35,21 @@ struct Start {
 impl Plain {
     /// Tells on the screen's stderr.
     pub fn new(screen: Screen, volume: Volume, now: Now) -> Self {
-        Self { screen, volume, now, newest: BTreeMap::new(), last_told: None }
+        Self {
+            screen,
+            volume,
+            now,
+            newest: BTreeMap::new(),
+            last_told: None,
+            told: BTreeMap::new(),
+        }
     }
 
     fn tell_progress(&mut self, now: Timestamp) {
         for (action, (start, tick)) in &mut self.newest {
             if let Some(tick) = tick.take() {
                 self.screen.err_line(&format!("{action}: {}", progress(&tick, *start, now)));
+                self.told.insert(action.clone(), (tick.objects, tick.bytes));
             }
         }
         self.last_told = Some(now);
@@ -66,7 +76,8 @@ impl Reporter for Plain {
     }
 
     fn tick(&mut self, tick: &Tick) {
-        if self.volume == Volume::Quiet {
+        let is_told = self.told.get(&tick.action) == Some(&(tick.objects, tick.bytes));
+        if self.volume == Volume::Quiet || is_told {
             return;
         }
         let now = (self.now)();

@@ -3,6 +3,7 @@
 //! A line is durable before the call returns. A power cut can cut the last line short; the next
 //! process begins on a fresh line, and reading reports the torn one instead of failing.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
@@ -26,10 +27,12 @@ pub struct AuditEntry {
     pub format: u32,
     /// When, UTC.
     pub at: Timestamp,
-    /// What was done: the API operation, or `approve`.
+    /// What was done: the API operation, or in lower case a word of ours: `approve`, `abandon`, `run`,
+    /// `done`, `failed`, `stale`, `gate`, `left-alone`, `object-failed`, `stopped`.
     pub operation: String,
-    /// On which bucket.
-    pub bucket: BucketName,
+    /// On which bucket; `None` for what is about a whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketName>,
     /// The plan's digest; `None` outside of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
@@ -39,9 +42,18 @@ pub struct AuditEntry {
     /// How many objects, versions or uploads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// How many bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
     /// AWS's id of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// AWS's ids of the requests, where one line stands for several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub request_ids: Vec<String>,
+    /// How many requests of each operation a process sent, retries included.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, u64>,
     /// Whose credentials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller_arn: Option<String>,
@@ -57,17 +69,25 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// An entry with nothing but what every entry has.
+    /// An entry about a bucket, with nothing but what every such entry has.
     pub fn new(at: Timestamp, operation: impl Into<String>, bucket: &BucketName) -> Self {
+        Self { bucket: Some(bucket.clone()), ..Self::of_run(at, operation) }
+    }
+
+    /// An entry about a whole run, with nothing but what every entry has.
+    pub fn of_run(at: Timestamp, operation: impl Into<String>) -> Self {
         Self {
             format: FORMAT,
             at,
             operation: operation.into(),
-            bucket: bucket.clone(),
+            bucket: None,
             run: None,
             action: None,
             count: None,
+            bytes: None,
             request_id: None,
+            request_ids: Vec::new(),
+            requests: BTreeMap::new(),
             caller_arn: None,
             os_user: None,
             evidence: None,
@@ -145,25 +165,34 @@ impl AuditLog {
     /// # Errors
     /// Where the operating system refuses.
     pub fn read(folder: &Path) -> Result<AuditRead, StateError> {
+        let mut read = AuditRead::default();
+        read.unreadable = Self::each(folder, |entry| read.entries.push(entry))?;
+        Ok(read)
+    }
+
+    /// Reads the log of a project line by line, and gives the lines that cannot be read, counted
+    /// from 1. A missing log has none.
+    ///
+    /// # Errors
+    /// Where the operating system refuses.
+    pub fn each(folder: &Path, mut take: impl FnMut(AuditEntry)) -> Result<Vec<usize>, StateError> {
         let path = folder.join("audit.jsonl");
         let file = match File::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(AuditRead::default());
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(StateError::io(&path, error)),
         };
-        let mut read = AuditRead::default();
+        let mut unreadable = Vec::new();
         for (place, line) in BufReader::new(file).split(b'\n').enumerate() {
             let line = line.map_err(|error| StateError::io(&path, error))?;
             if line.is_empty() {
                 continue;
             }
             match serde_json::from_slice::<AuditEntry>(&line) {
-                Ok(entry) if entry.format <= FORMAT => read.entries.push(entry),
-                _ => read.unreadable.push(place + 1),
+                Ok(entry) if entry.format <= FORMAT => take(entry),
+                _ => unreadable.push(place + 1),
             }
         }
-        Ok(read)
+        Ok(unreadable)
     }
 }

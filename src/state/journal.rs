@@ -368,7 +368,9 @@ fn action_of(fact: &Fact) -> Option<&ActionId> {
         | Fact::LeftAlone { .. }
         | Fact::DeleteFormFound { .. }
         | Fact::GateOpened { .. }
-        | Fact::Approved { .. } => None,
+        | Fact::Approved { .. }
+        | Fact::Abandoned { .. }
+        | Fact::TakenUpAgain { .. } => None,
     }
 }
 

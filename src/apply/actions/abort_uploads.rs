@@ -52,8 +52,8 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     };
     for upload in &uploads {
         work.unless_stopped()?;
-        work.door.abort_upload(upload).await?;
-        work.audit(action, "AbortMultipartUpload", 1, None)?;
+        let request_id = work.door.abort_upload(upload).await?;
+        work.audit(action, "AbortMultipartUpload", 1, request_id)?;
     }
     // A part that was in flight can survive an abort: look before claiming anything.
     if !work.door.list_uploads().await?.is_empty() {

@@ -36,8 +36,8 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     };
     if !gone {
         match work.door.delete_bucket().await? {
-            BucketDeletion::Deleted => {
-                work.audit_under(action, "DeleteBucket", 1, None, evidence.id())?
+            BucketDeletion::Deleted { request_id } => {
+                work.audit_under(action, "DeleteBucket", 1, request_id, evidence.id())?
             }
             BucketDeletion::Gone if ours.is_some() => {}
             BucketDeletion::Gone => {

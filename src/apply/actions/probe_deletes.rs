@@ -62,26 +62,44 @@ async fn probe(work: &Work, action: &Action, key: &str) -> Result<Option<DeleteF
         DeleteTarget { key: key.to_owned(), version_id: None, etag: Some(ETag::new(WRONG)) };
     put(work, action, key).await?;
     // A refusal of the whole request counts as refused, as long as the canary is still there.
-    let _ = work.door.delete_batch(std::slice::from_ref(&target)).await;
-    work.audit(action, "DeleteObjects", 1, None)?;
+    let answer = work.door.delete_batch(std::slice::from_ref(&target)).await;
+    let request_id = match &answer {
+        Ok(deletions) => deletions.iter().find_map(request_id_of),
+        Err(error) => error.request_id().map(str::to_owned),
+    };
+    work.audit(action, "DeleteObjects", 1, request_id)?;
     if is_there(work, key).await? {
         return Ok(Some(DeleteForm::Batch));
     }
     put(work, action, key).await?;
-    let _ = work.door.delete_one(&target, Condition::IfMatch).await;
-    work.audit(action, "DeleteObject", 1, None)?;
+    let answer = work.door.delete_one(&target, Condition::IfMatch).await;
+    let request_id = match &answer {
+        Ok(deletion) => request_id_of(deletion),
+        Err(error) => error.request_id().map(str::to_owned),
+    };
+    work.audit(action, "DeleteObject", 1, request_id)?;
     Ok(is_there(work, key).await?.then_some(DeleteForm::Single))
 }
 
 /// Puts the canary; one that is there already, from before a kill or a lost answer, is good.
 async fn put(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> {
     match work.door.put_canary(key, Bytes::from_static(WORDS)).await {
-        Ok(_) => work.audit(action, "PutObject", 1, None),
+        Ok(request_id) => work.audit(action, "PutObject", 1, request_id),
         Err(error) if *error.kind() == ErrorKind::Changed => match look(work, key).await? {
             Canary::There(_) => Ok(()),
             Canary::Absent | Canary::Stranger => Err(error.into()),
         },
         Err(error) => Err(error.into()),
+    }
+}
+
+/// AWS's id of the request that deleted; a refused one has none.
+fn request_id_of(deletion: &Deletion) -> Option<String> {
+    match deletion {
+        Deletion::Deleted { request_id, .. } => {
+            Some(request_id.clone()).filter(|id| !id.is_empty())
+        }
+        _ => None,
     }
 }
 
@@ -135,7 +153,7 @@ async fn remove(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> 
         }
         answer => answer?,
     };
-    work.audit(action, "DeleteObject", 1, None)?;
+    work.audit(action, "DeleteObject", 1, request_id_of(&deletion))?;
     match deletion {
         Deletion::Deleted { .. } | Deletion::Gone => Ok(()),
         other => Err(Trouble::Ends(End::Failed(format!(

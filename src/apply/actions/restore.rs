@@ -9,7 +9,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking, is_left_for_next_plan};
-use crate::aws::RestoreAnswer;
+use crate::aws::{RestoreAnswer, Wish};
 use crate::model::{Action, Number, Thaw};
 use crate::state::{Batch, Intent, IntentKind, Mark, Row, Subject, With};
 
@@ -95,7 +95,7 @@ impl Asked<'_> {
         blocking(|| work.state.commit(batch))?;
 
         let action = self.action;
-        let answers: Vec<(Row, Result<RestoreAnswer, Trouble>)> =
+        let answers: Vec<(Row, Result<Wish, Trouble>)> =
             stream::iter(rows.into_iter().map(|row| async move {
                 let answer = ask(work, action, &row).await;
                 (row, answer)
@@ -107,7 +107,12 @@ impl Asked<'_> {
         let mut batch = Batch::new();
         let mut trouble = None;
         let mut accepted = 0;
+        let mut request_ids = Vec::new();
         for (row, answer) in answers {
+            let answer = answer.map(|wish| {
+                request_ids.extend(wish.request_id);
+                wish.answer
+            });
             match answer {
                 Ok(RestoreAnswer::NoExpeditedCapacity) => {
                     trouble = Some(Trouble::Ends(End::Failed(
@@ -130,7 +135,7 @@ impl Asked<'_> {
             batch.outcome(id);
         }
         blocking(|| work.state.commit(batch))?;
-        work.audit(self.action, "RestoreObject", accepted, None)?;
+        work.audit_all(self.action, "RestoreObject", accepted, request_ids)?;
         work.tick(self.action, self.objects, self.bytes)?;
         if let Some(trouble) = trouble {
             return Err(trouble);
@@ -141,7 +146,7 @@ impl Asked<'_> {
     }
 }
 
-async fn ask(work: &Work, action: &Action, row: &Row) -> Result<RestoreAnswer, Trouble> {
+async fn ask(work: &Work, action: &Action, row: &Row) -> Result<Wish, Trouble> {
     let (Some(tier), Some(days)) = (action.tier, action.days) else {
         return Err(Trouble::Ends(End::Refused("the plan names no tier and days".into())));
     };
