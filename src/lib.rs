@@ -80,6 +80,7 @@ pub mod cli;
 pub mod clock;
 pub mod diff;
 pub mod event;
+pub mod failpoint;
 pub mod graph;
 pub mod manifest;
 pub mod model;

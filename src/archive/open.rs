@@ -19,6 +19,7 @@ use super::medium::{Readback, medium_of};
 use super::publish::{Published, folds, replace};
 use super::staged::STAGING;
 use super::survey::in_the_way;
+use crate::failpoint;
 use crate::model::{AccountId, BucketName};
 
 /// Whose objects an archive holds.
@@ -81,6 +82,7 @@ impl Archive {
         let (to, fresh) = settle(to, owner, expected)?;
         let lock = lock::take(&to, owner.bucket.as_str())?;
         if fresh {
+            failpoint::pass("making of the archive's folder");
             match fs::create_dir(&to) {
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 other => other.map_err(ArchiveError::io("make the folder", &to))?,
@@ -88,6 +90,7 @@ impl Archive {
         }
         let root = Root::open(&to).map_err(ArchiveError::io("open", &to))?;
         let marked = is_marked(&root, &to, owner, expected)?;
+        failpoint::pass("making of the staging folder");
         let staging = root
             .make_folder(STAGING)
             .map_err(|e| ArchiveError::io("make the folder", to.join(STAGING))(e))?;

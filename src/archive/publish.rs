@@ -15,6 +15,7 @@ use super::error::ArchiveError;
 use super::medium::Readback;
 use super::open::Archive;
 use super::staged::Staged;
+use crate::failpoint;
 
 /// From how many files on one sync of the whole file system is cheaper than one a file.
 pub(super) const ONE_SYNC_FROM: usize = 16;
@@ -58,6 +59,7 @@ impl Archive {
     pub fn publish(&self, batch: Vec<(Staged, String)>) -> Vec<Published> {
         let group = batch.len() >= ONE_SYNC_FROM && self.medium() == Readback::Medium;
         let (staged, paths): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
+        failpoint::pass("sync of objects' files");
         let synced = self.sync_files(staged, group);
         let mut folder = None;
         let mut outcomes: Vec<Outcome> = synced
@@ -109,6 +111,7 @@ impl Archive {
         let Some((_, folder)) = last else {
             return Outcome::Failed(ArchiveError::BadPath(path.to_owned()));
         };
+        failpoint::pass("naming of an object's file");
         match rename_new(&self.shared().staging, staged.name(), folder, name) {
             Ok(()) => {
                 staged.release();
@@ -128,6 +131,7 @@ impl Archive {
             let both = outcomes.iter().zip(paths);
             both.filter(|(outcome, _)| matches!(outcome, Outcome::Placed)).map(|(_, path)| path)
         };
+        failpoint::pass("sync of objects' folders");
         let synced = if placed().next().is_none() {
             Ok(())
         } else if group {
@@ -226,9 +230,11 @@ pub(super) fn replace(
         .root()
         .make_folder(above)
         .map_err(|e| ArchiveError::io("make the folder", archive.to().join(above))(e))?;
+    failpoint::pass("naming of one of the bag's own files");
     renameat(&archive.shared().staging, staged.name(), &folder, name)
         .map_err(ArchiveError::io("replace", &at))?;
     staged.release();
+    failpoint::pass("sync of the bag's folders");
     let sync = |folder| sync_folder(archive, folder).map_err(ArchiveError::io("sync", &at));
     sync(above)?;
     sync("")

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use super::bag::{Lines, MANIFEST};
 use super::error::ArchiveError;
 use super::open::Archive;
+use crate::failpoint;
 
 /// What became of a file that reads back differently from what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,7 @@ impl Archive {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Withdrawn::Removed),
             other => other.map_err(failed)?,
         };
+        failpoint::pass("withdrawal of a file");
         match unlinkat(&folder, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(e) => return Err(failed(e.into())),

@@ -21,6 +21,8 @@ use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 
+use crate::failpoint;
+
 /// The one HTTP stack for all services: hyper with rustls on ring, through the proxy that the
 /// environment names. Connectors, and with them their pools, are shared by all clients.
 pub(crate) fn http_client() -> SharedHttpClient {
@@ -87,12 +89,38 @@ impl Intercept for Counting {
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.0.count(cfg.load::<Metadata>().map_or("?", Metadata::name));
+        self.0.count(operation(cfg));
+        if changes_something(cfg) {
+            failpoint::pass(&format!("before {}", operation(cfg)));
+        }
         if cfg.load::<RequestAttempts>().is_some_and(|attempts| attempts.attempts() > 1) {
             self.0.count_retry();
         }
         Ok(())
     }
+
+    fn read_before_deserialization(
+        &self,
+        _: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if changes_something(cfg) {
+            failpoint::pass(&format!("after {}", operation(cfg)));
+        }
+        Ok(())
+    }
+}
+
+fn operation(cfg: &ConfigBag) -> &str {
+    cfg.load::<Metadata>().map_or("?", Metadata::name)
+}
+
+/// Of the services asked here only S3 is ever asked to change something.
+fn changes_something(cfg: &ConfigBag) -> bool {
+    let Some(request) = cfg.load::<Metadata>() else { return false };
+    let only_reads = ["Get", "Head", "List"].iter().any(|verb| request.name().starts_with(verb));
+    request.service() == "S3" && !only_reads
 }
 
 /// Keeps the raw status and body of one operation's last answer, and counts its attempts.

@@ -38,6 +38,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::failpoint::{self, Fate};
 use crate::report::{Color, Screen};
 use exit::{Exit, Failure};
 use session::Session;
@@ -118,12 +119,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let screen = Screen::new(cli.global.color);
     panics::remember();
+    arm_failpoints();
     log_to(&screen, cli.global.verbose);
     let answered = catch_unwind(AssertUnwindSafe(|| {
         let session = Session::new(cli.global, screen.clone())?;
         dispatch(&cli.command, &session)
     }));
     let answer = answered.unwrap_or_else(|_| Err(panics::failure()));
+    if session::variable("S3PLAN_FAILPOINTS").is_some() {
+        screen.err_line(&format!("failpoints passed: {}", failpoint::passed()));
+    }
     let exit = match answer {
         Ok(exit) => exit,
         Err(failure) => {
@@ -172,6 +177,15 @@ fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Fa
     // A thread that is still busy holds nothing that the answer needs.
     runtime.shutdown_timeout(Duration::from_secs(1));
     answer
+}
+
+/// For tests of crashes: `S3PLAN_DIE_AT` and `S3PLAN_PANIC_AT` take the number of a place, and
+/// `S3PLAN_FAILPOINTS` has the count told at the end. Builds without debug assertions pass none.
+fn arm_failpoints() {
+    let number = |name| session::variable(name).and_then(|number| number.parse().ok());
+    let fates =
+        [number("S3PLAN_DIE_AT").map(Fate::Die), number("S3PLAN_PANIC_AT").map(Fate::Panic)];
+    fates.into_iter().flatten().for_each(failpoint::arm);
 }
 
 /// `S3PLAN_LOG` takes what `RUST_LOG` takes elsewhere: `debug`, `s3plan=trace`.

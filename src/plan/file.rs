@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::{Body, FORMAT, Plan, audit};
+use crate::failpoint;
 
 /// Why a plan file cannot be used. Nothing was changed anywhere in any of these cases.
 #[derive(Debug, Error)]
@@ -94,9 +95,11 @@ pub fn save(plan: &Plan, path: &Path) -> Result<(), PlanFileError> {
         std::fs::create_dir_all(folder)?;
         let mut beside = path.as_os_str().to_owned();
         beside.push(".tmp");
+        failpoint::pass("writing of the plan");
         let mut file = std::fs::File::create(&beside)?;
         file.write_all(text(plan).as_bytes())?;
         file.sync_all()?;
+        failpoint::pass("naming of the plan");
         std::fs::rename(&beside, path)?;
         std::fs::File::open(folder)?.sync_all()
     };

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::durable::{self, Keep};
 use super::error::StateError;
 use super::journal::Approval;
+use crate::failpoint;
 
 /// What was in the box.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +63,7 @@ pub fn take_all<E: From<StateError>>(
         return Ok(taken);
     }
     keep(&taken.approvals)?;
+    failpoint::pass("emptying of the approval box");
     for path in paths {
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::durable;
 use super::error::StateError;
+use crate::failpoint;
 use crate::model::{ActionId, BucketName, EvidenceId};
 
 /// The format of the lines written today.
@@ -133,6 +134,7 @@ impl AuditLog {
         serde_json::to_writer(&mut line, entry).map_err(|error| io(error.into()))?;
         line.push(b'\n');
         self.torn = true;
+        failpoint::pass("audit log");
         self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(io)?;
         self.torn = false;
         Ok(())

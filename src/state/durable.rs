@@ -8,6 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use super::error::StateError;
+use crate::failpoint;
 use crate::model::BucketName;
 
 /// What stays as it is in file names that are made of other names.
@@ -35,6 +36,7 @@ pub(super) fn replace(path: &Path, bytes: &[u8], keep: Keep) -> Result<(), State
             file.sync_all()?;
         }
         drop(file);
+        failpoint::pass("naming of a plain file beside the state");
         fs::rename(&part, path)
     };
     write().map_err(|error| {

@@ -59,6 +59,7 @@ pub use open::Open;
 pub use row::{Counts, Mark, Marks, Readback, ReadbackKind, Row, Stored, Tally, With};
 pub use status_file::{read_status, write_status};
 
+use crate::failpoint;
 use crate::model::AccountId;
 use open::{Db, Opened};
 use table::{Fault, INTENTS, META};
@@ -204,6 +205,7 @@ impl State {
         care: Care,
         work: impl FnOnce(&WriteTransaction) -> Result<T, Fault>,
     ) -> Result<T, StateError> {
+        failpoint::pass("commit of the state");
         self.guarded(|db| {
             let mut tx = db.begin_write()?;
             tx.set_two_phase_commit(care == Care::TwoPhase);

@@ -14,6 +14,7 @@ use redb::{Builder, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, 
 use super::durable;
 use super::error::StateError;
 use super::table::{self, Fault, META};
+use crate::failpoint;
 
 /// The schema that this s3plan writes.
 pub(super) const SCHEMA: u32 = 1;
@@ -202,6 +203,7 @@ fn create(path: &Path) -> Result<(), StateError> {
         }
         _ => {}
     }
+    failpoint::pass("birth of the state");
     guarded(&born, || {
         let db = builder(Check::Plain).create(&born)?;
         let tx = db.begin_write()?;
@@ -215,6 +217,7 @@ fn create(path: &Path) -> Result<(), StateError> {
     })?;
     let synced = File::open(&born).and_then(|file| file.sync_all());
     synced.map_err(|error| StateError::io(&born, error))?;
+    failpoint::pass("naming of the state");
     fs::rename(&born, path).map_err(|error| StateError::io(path, error))?;
     durable::sync_folder_of(path)?;
     // The folder itself may be as new as the file.

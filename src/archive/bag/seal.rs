@@ -17,6 +17,7 @@ use super::{BAGIT, BUCKET, Lines, MANIFEST, OBJECTS, TAG_MANIFEST, identity, man
 use crate::archive::ArchiveError;
 use crate::archive::keymap::PAYLOAD;
 use crate::archive::open::{Archive, open_plain};
+use crate::failpoint;
 
 /// What a sealed bag holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +122,7 @@ where
 /// From here on the bag is not sealed, until its new tag manifest is there.
 fn unseal(archive: &Archive) -> Result<(), ArchiveError> {
     let at = archive.to().join(TAG_MANIFEST);
+    failpoint::pass("unsealing");
     match unlinkat(archive.root().fd(), TAG_MANIFEST, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(e) => return Err(ArchiveError::io("replace", at)(e)),
