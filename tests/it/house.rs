@@ -101,7 +101,8 @@ fn imports_are_read_in_every_way_they_can_be_written() {
 #[test]
 fn every_test_file_is_listed() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    for (folder, list) in [(tests.clone(), "main.rs"), (tests.join("support"), "mod.rs")] {
+    let rooms = ["support", "faults"].map(|room| (tests.join(room), "mod.rs"));
+    for (folder, list) in [(tests, "main.rs")].into_iter().chain(rooms) {
         let listed = fs::read_to_string(folder.join(list)).expect("the list of modules");
         for file in rust_files(&folder).iter().filter(|file| file.parent() == Some(&folder)) {
             let stem = file.file_stem().expect("a file's name").to_string_lossy();

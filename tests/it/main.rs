@@ -10,6 +10,7 @@ mod blockers;
 mod contract;
 mod document;
 mod examples;
+mod faults;
 mod house;
 mod main_job;
 mod planning;

@@ -110,6 +110,13 @@ impl TestBed {
         self.start(command)
     }
 
+    /// Starts the program with more in its environment, and does not wait.
+    pub fn spawn_with(&self, env: &[(&str, &str)], args: &[&str]) -> Running {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_s3plan"));
+        command.args(args).envs(env.iter().copied());
+        self.start(command)
+    }
+
     /// Runs a shell script in which `$S3PLAN` is the program, in the same clean room.
     pub fn shell(&self, script: &str) -> Answer {
         let mut command = Command::new("/bin/sh");

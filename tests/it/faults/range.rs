@@ -1,0 +1,245 @@
+//! A range to shoot on: a small world, its plan, and what a calm run makes of it, to hold every
+//! other run against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use s3plan_sandbox::{Snapshot, World};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::support::bed::Answer;
+use crate::support::scene::Scene;
+
+/// An object of s3plan's own, to try deletes on: not part of any world.
+const CANARY: &str = ".s3plan-delete-probe-";
+
+/// A world with a plan for it, and how a calm run ends.
+pub struct Range {
+    world: World,
+    /// A project in which the plan is made and nothing is applied.
+    project: TempDir,
+    /// The arguments that apply all of it, approvals included.
+    apply: Vec<String>,
+    pub calm: Ending,
+    /// How many places a calm apply passes at which it could die.
+    pub places: u64,
+}
+
+/// What is left when all is done.
+#[derive(Debug)]
+pub struct Ending {
+    world: Snapshot,
+    /// The archives: path and digest of every file, but for the date in `bag-info.txt`.
+    archive: BTreeMap<String, String>,
+    /// What `status --json` tells of each bucket.
+    status: Value,
+    /// What was deleted for good, each with how often.
+    deleted: BTreeMap<String, u32>,
+    /// Requests that reached the account.
+    pub requests: u64,
+}
+
+impl Range {
+    /// Plans, then lets a calm run go to its end.
+    pub fn new(world: &str, manifest: &str) -> Self {
+        let world = World::parse(world).expect("a world");
+        let project = TempDir::new().expect("a temporary folder");
+        let first = Scene::new(world.clone()).planned(manifest);
+        copy_tree(&first.bed.project(), project.path());
+        first.bed.s3plan(["apply", "--yes"]).exits(3);
+        let mut apply = vec!["apply".to_owned(), "--yes".to_owned()];
+        for row in buckets(&status(&first)) {
+            let name = |field: &str| row[field].as_str().unwrap_or_else(|| panic!("{row}"));
+            apply.push("--approve".to_owned());
+            apply.push(format!("{}@{}", name("bucket"), name("evidence")));
+        }
+        let mut range =
+            Self { world, project, apply, calm: Ending::of(&first), places: 0 };
+        let scene = range.scene();
+        let answer = range.run(&scene, &[("S3PLAN_FAILPOINTS", "1")]).exits(0);
+        let count = answer.stderr.lines().find_map(|line| line.strip_prefix("failpoints passed: "));
+        range.places = count.and_then(|count| count.parse().ok()).expect("a count of places");
+        range.calm = Ending::of(&scene);
+        range.calm.assert_sound(&scene, "the calm run");
+        range
+    }
+
+    /// The world as it was in the beginning, with the plan made and nothing applied.
+    pub fn scene(&self) -> Scene {
+        let scene = Scene::new(self.world.clone());
+        copy_tree(self.project.path(), &scene.bed.project());
+        scene
+    }
+
+    /// Applies with everything approved.
+    pub fn run(&self, scene: &Scene, env: &[(&str, &str)]) -> Answer {
+        self.start(scene, env).wait()
+    }
+
+    /// The same, without waiting for the end.
+    pub fn start(&self, scene: &Scene, env: &[(&str, &str)]) -> crate::support::bed::Running {
+        let args: Vec<&str> = self.apply.iter().map(String::as_str).collect();
+        scene.bed.spawn_with(env, &args)
+    }
+
+    /// Goes on to the end, and holds it against the calm one. `lives` is how many processes it
+    /// took.
+    pub fn finish(&self, scene: &Scene, lives: u64, told: &str) {
+        let answer = self.run(scene, &[]);
+        assert_eq!(answer.code, Some(0), "{told}: {answer}");
+        let ending = Ending::of(scene);
+        ending.assert_sound(scene, told);
+        ending.assert_same(&self.calm, lives, told);
+    }
+}
+
+impl Ending {
+    fn of(scene: &Scene) -> Self {
+        let mut archive = BTreeMap::new();
+        digest_tree(&scene.bed.path("archive"), "", &mut archive);
+        let mut deleted = BTreeMap::new();
+        for gone in scene.sandbox.witness().deletions() {
+            // A marker without an id of its own comes and goes with a delete by key.
+            let passing = gone.marker && gone.pin.version_id == "null";
+            if !gone.pin.key.starts_with(CANARY) && !passing {
+                *deleted.entry(format!("{:?}", gone.pin)).or_insert(0) += 1;
+            }
+        }
+        Self {
+            world: scene.sandbox.snapshot(),
+            archive,
+            status: status(scene)["buckets"].clone(),
+            deleted,
+            requests: scene.sandbox.witness().counts().values().sum(),
+        }
+    }
+
+    /// What must hold of every run, calm or not.
+    fn assert_sound(&self, scene: &Scene, told: &str) {
+        let witness = scene.sandbox.witness();
+        let unserved = witness.deleted_unserved();
+        let unserved: Vec<_> =
+            unserved.iter().filter(|gone| !gone.pin.key.starts_with(CANARY)).collect();
+        assert!(unserved.is_empty(), "{told}: deleted, and never served whole: {unserved:#?}");
+        let unpinned = witness.deleted_unpinned();
+        assert!(unpinned.is_empty(), "{told}: deleted without a condition: {unpinned:#?}");
+        for (pin, times) in &self.deleted {
+            assert_eq!(*times, 1, "{told}: {pin} was deleted again");
+        }
+        let mut thawing = BTreeSet::new();
+        for seen in witness.requests().into_iter().filter(|seen| seen.op == "RestoreObject") {
+            let object = (seen.bucket, seen.key, seen.version_id);
+            assert!(!thawing.contains(&object), "{told}: a second restore of {object:?}");
+            if seen.status.is_some_and(|status| status < 300) {
+                thawing.insert(object);
+            }
+        }
+    }
+
+    #[track_caller]
+    fn assert_same(&self, calm: &Self, lives: u64, told: &str) {
+        assert_eq!(self.world, calm.world, "{told}: what is left in S3");
+        let differs = differences(&self.archive, &calm.archive);
+        assert!(differs.is_empty(), "{told}: the archive differs:\n{differs}");
+        assert_eq!(self.deleted, calm.deleted, "{told}: what was deleted");
+        assert_eq!(self.status, calm.status, "{told}: what status says");
+        // Each life looks at everything anew and repeats what was in flight, and no more.
+        let most = calm.requests * lives + 10 * lives;
+        assert!(self.requests <= most, "{told}: {} requests, at most {most}", self.requests);
+    }
+}
+
+fn differences(found: &BTreeMap<String, String>, calm: &BTreeMap<String, String>) -> String {
+    let mut told = String::new();
+    let paths: BTreeSet<&String> = found.keys().chain(calm.keys()).collect();
+    for path in paths.into_iter().filter(|path| found.get(*path) != calm.get(*path)) {
+        let _ = writeln!(told, "{path}: {:?}, calm {:?}", found.get(path), calm.get(path));
+    }
+    told
+}
+
+/// Runs `shoot` for each number, on a few threads at a time. The first panic of any of them fails
+/// the test.
+pub fn each(numbers: &[u64], shoot: impl Fn(u64) + Sync) {
+    // Most of a run is waiting for disk and pauses, so that more threads than processors pay.
+    const AT_A_TIME: usize = 4;
+    let next = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..AT_A_TIME {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::SeqCst) as usize;
+                    let Some(&number) = numbers.get(place) else { break };
+                    shoot(number);
+                }
+            });
+        }
+    });
+}
+
+/// Whether the long tiers are asked for.
+pub fn is_long() -> bool {
+    std::env::var_os("S3PLAN_LONG").is_some()
+}
+
+/// The next number of a seeded sequence: the same shots in every run.
+pub fn next(seed: &mut u64) -> u64 {
+    // SplitMix64.
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *seed;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+pub fn status(scene: &Scene) -> Value {
+    scene.bed.s3plan(["status", "--json"]).exits(0).json()
+}
+
+fn buckets(status: &Value) -> Vec<Value> {
+    status["buckets"].as_array().cloned().unwrap_or_default()
+}
+
+/// Copies files and folders; locks are left behind.
+pub fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_tree(&path, &to);
+        } else {
+            fs::copy(&path, &to).expect("a copy");
+        }
+    }
+}
+
+/// Path and digest of every file. What a bag says of the day it was sealed on is left out.
+fn digest_tree(folder: &Path, above: &str, digests: &mut BTreeMap<String, String>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries {
+        let entry = entry.expect("an entry");
+        let name = format!("{above}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            digests.insert(format!("{name}/"), "a folder".to_owned());
+            digest_tree(&entry.path(), &format!("{name}/"), digests);
+            continue;
+        }
+        if name.ends_with(".s3plan-lock") {
+            continue;
+        }
+        let mut bytes = fs::read(entry.path()).expect("a file");
+        if name.ends_with("bag-info.txt") || name.ends_with("tagmanifest-sha256.txt") {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let dated = |line: &&str| line.starts_with("Bagging-Date") || line.contains("bag-info");
+            bytes = text.lines().filter(|line| !dated(line)).collect::<String>().into_bytes();
+        }
+        digests.insert(name, hex::encode(Sha256::digest(&bytes)));
+    }
+}
