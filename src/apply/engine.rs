@@ -102,7 +102,9 @@ async fn run_actions(work: &Arc<Work>, shared: &Shared) -> Result<End, Trouble> 
     if work.plan.actions_of(work.name()).all(|action| done(&action.id)) {
         return Ok(End::Done { objects: 0, bytes: 0 });
     }
-    check_fresh(work, begun).await?;
+    if !actions::delete_bucket::was_asked(work)? {
+        check_fresh(work, begun).await?;
+    }
     let mut lane: Option<OwnedSemaphorePermit> = None;
     for action in work.plan.actions_of(work.name()) {
         if done(&action.id) {

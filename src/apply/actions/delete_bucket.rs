@@ -9,9 +9,11 @@ use crate::observe::listing_for;
 use crate::state::{Batch, Intent, IntentKind, Retired, Subject};
 
 pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
-    let ours = blocking(|| work.state.open_intents(work.name()))?
-        .into_iter()
-        .find(|intent| intent.kind == IntentKind::DeleteBucket && intent.action == action.id);
+    if is_recorded(work)? {
+        // Killed between the outcome and the word that the action is done.
+        return Ok(End::Done { objects: 0, bytes: 0 });
+    }
+    let ours = open_intent(work)?;
     let evidence = blocking(|| gather(work))?;
     if super::approve::find(work, evidence.id())?.is_none() {
         return Ok(End::Refused("what is proven now is not what was approved".into()));
@@ -57,6 +59,25 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     });
     blocking(|| work.state.commit(batch))?;
     Ok(End::Done { objects: 0, bytes: 0 })
+}
+
+/// Whether this run has asked for the bucket's deletion: then it may be gone, and that is no news.
+pub(in crate::apply) fn was_asked(work: &Work) -> Result<bool, Trouble> {
+    Ok(open_intent(work)?.is_some() || is_recorded(work)?)
+}
+
+fn open_intent(work: &Work) -> Result<Option<Intent>, Trouble> {
+    let intents = blocking(|| work.state.open_intents(work.name()))?;
+    let ours = |intent: &Intent| {
+        intent.kind == IntentKind::DeleteBucket && intent.run == work.recorder.run()
+    };
+    Ok(intents.into_iter().find(ours))
+}
+
+/// Whether the state has it that this run deleted the bucket.
+fn is_recorded(work: &Work) -> Result<bool, Trouble> {
+    let retired = blocking(|| work.state.retired(work.name()))?;
+    Ok(retired.is_some_and(|retired| retired.run == work.recorder.run()))
 }
 
 fn record_intent(work: &Work, action: &Action) -> Result<u64, Trouble> {

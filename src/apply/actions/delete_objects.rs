@@ -44,7 +44,7 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
         action,
         evidence: &evidence,
         form: form(work)?,
-        moved: look_again(work).await?,
+        moved: look_again(work, action).await?,
         tally: Tally::default(),
     };
     // Data first, markers last: a marker that goes first brings an old version back to life.
@@ -110,8 +110,9 @@ fn form(work: &Work) -> Result<DeleteForm, Trouble> {
 
 /// Lists the bucket once more: gives what is not what it was, and settles deletes whose answers
 /// were lost.
-async fn look_again(work: &Work) -> Result<BTreeSet<Number>, Trouble> {
+async fn look_again(work: &Work, action: &Action) -> Result<BTreeSet<Number>, Trouble> {
     let mut moved = BTreeSet::new();
+    let mut markers = Vec::new();
     let mut named = 0;
     let mut batch = Batch::new();
     compare_with_inventory::<Trouble>(
@@ -123,6 +124,10 @@ async fn look_again(work: &Work) -> Result<BTreeSet<Number>, Trouble> {
             let (key, version_id, why) = match drift {
                 Drift::New(now) => (now.key, now.version_id, "new since the plan was made"),
                 Drift::Changed { number, now } => {
+                    if now.delete_marker && was_sent(work, number)? {
+                        markers.push((number, now));
+                        return Ok(());
+                    }
                     moved.insert(number);
                     (now.key, now.version_id, "changed since it was proven")
                 }
@@ -154,8 +159,22 @@ async fn look_again(work: &Work) -> Result<BTreeSet<Number>, Trouble> {
         },
     )
     .await?;
+    // Killed between the delete of a `null` version and that of the marker which it leaves.
+    for (number, marker) in markers {
+        let version_id = marker.version_id.or_else(|| Some("null".to_owned()));
+        let target = DeleteTarget { key: marker.key, version_id, etag: None };
+        work.door.delete_one(&target, Condition::IfMatch).await?;
+        work.audit(action, "DeleteObject", 1, None)?;
+        batch.mark(work.name(), number, Mark::Deleted);
+    }
     blocking(|| work.state.commit(batch))?;
     Ok(moved)
+}
+
+/// Whether the delete of a row's object left, and its answer is not known.
+fn was_sent(work: &Work, number: Number) -> Result<bool, Trouble> {
+    let row = blocking(|| work.state.row(work.name(), number))?;
+    Ok(row.is_some_and(|row| row.marks.has(Mark::DeleteSent) && !row.marks.has(Mark::Deleted)))
 }
 
 impl Deleter<'_> {

@@ -4,7 +4,7 @@ mod abort_uploads;
 mod adopt;
 mod approve;
 mod await_restore;
-mod delete_bucket;
+pub(super) mod delete_bucket;
 mod delete_objects;
 mod download;
 mod fetch;

@@ -3,6 +3,9 @@
 //! Servers exist that accept a condition on a delete and delete anyway. So an object of our own is
 //! put under a name that no inventory has, and a delete with a wrong ETag is sent for it: in the
 //! batch form, then in the single form. The first form that leaves it in place is the one used.
+//!
+//! The object is known by its name and its words, so that one left behind by a kill is taken up
+//! again and removed, and one that only has the name is never touched.
 
 use bytes::Bytes;
 
@@ -15,10 +18,13 @@ use crate::plan::permissions::PROBE_PREFIX;
 
 /// A tag that no object has.
 const WRONG: &str = "00000000000000000000000000000000";
+/// What the object holds.
+const WORDS: &[u8] = b"s3plan tries out conditional deletes on this object\n";
 
 pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     let key = format!("{PROBE_PREFIX}{}", &work.recorder.run()[..8]);
-    if blocking(|| work.state.find(work.name(), &key, None))?.is_some() {
+    let is_listed = blocking(|| work.state.find(work.name(), &key, None))?.is_some();
+    if is_listed || look(work, &key).await? == Canary::Stranger {
         return Ok(End::Refused(format!(
             "the bucket has an object called {key:?}, which the probe would overwrite"
         )));
@@ -67,36 +73,61 @@ async fn probe(work: &Work, action: &Action, key: &str) -> Result<Option<DeleteF
     Ok(is_there(work, key).await?.then_some(DeleteForm::Single))
 }
 
+/// Puts the canary; one that is there already, from before a kill or a lost answer, is good.
 async fn put(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> {
-    let body = Bytes::from_static(b"s3plan tries out conditional deletes on this object\n");
-    work.door.put_canary(key, body).await?;
-    work.audit(action, "PutObject", 1, None)
-}
-
-async fn is_there(work: &Work, key: &str) -> Result<bool, Trouble> {
-    match work.door.head(key, None, None).await {
-        Ok(_) => Ok(true),
-        Err(error) if *error.kind() == ErrorKind::NoSuchKey => Ok(false),
+    match work.door.put_canary(key, Bytes::from_static(WORDS)).await {
+        Ok(_) => work.audit(action, "PutObject", 1, None),
+        Err(error) if *error.kind() == ErrorKind::Changed => match look(work, key).await? {
+            Canary::There(_) => Ok(()),
+            Canary::Absent | Canary::Stranger => Err(error.into()),
+        },
         Err(error) => Err(error.into()),
     }
 }
 
-/// Removes the canary, under its own ETag; where versioning is suspended, every trace of it.
-async fn remove(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> {
-    if work.bucket.versioning == Versioning::Suspended {
-        // A delete by key leaves a marker there, which would keep the bucket from being empty. The
-        // canary and its marker are both the `null` version, and this name is nobody else's.
-        let null =
-            DeleteTarget { key: key.to_owned(), version_id: Some("null".into()), etag: None };
-        let deletion = work.door.delete_one(&null, Condition::IfMatch).await?;
-        return removed(work, action, key, &deletion);
-    }
+/// What has the canary's name.
+#[derive(Debug, PartialEq, Eq)]
+enum Canary {
+    Absent,
+    There(ETag),
+    /// Something that holds other bytes, hence is not ours.
+    Stranger,
+}
+
+async fn look(work: &Work, key: &str) -> Result<Canary, Trouble> {
     let head = match work.door.head(key, None, None).await {
         Ok(head) => head,
-        Err(error) if *error.kind() == ErrorKind::NoSuchKey => return Ok(()),
+        Err(error) if *error.kind() == ErrorKind::NoSuchKey => return Ok(Canary::Absent),
         Err(error) => return Err(error.into()),
     };
-    let target = DeleteTarget { key: key.to_owned(), version_id: None, etag: Some(head.etag) };
+    if head.size != WORDS.len() as u64 || head.class.is_archived() {
+        return Ok(Canary::Stranger);
+    }
+    let mut got = work.door.get(key, None, &head.etag, None).await?;
+    let mut words = Vec::new();
+    while let Some(chunk) = got.body.chunk().await? {
+        words.extend_from_slice(&chunk);
+    }
+    Ok(if words == WORDS { Canary::There(head.etag) } else { Canary::Stranger })
+}
+
+async fn is_there(work: &Work, key: &str) -> Result<bool, Trouble> {
+    Ok(look(work, key).await? != Canary::Absent)
+}
+
+/// Removes the canary, under its own ETag.
+async fn remove(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> {
+    let etag = match look(work, key).await? {
+        Canary::There(etag) => etag,
+        Canary::Absent if work.bucket.versioning == Versioning::Never => return Ok(()),
+        // A delete that should have been refused may have left a marker.
+        Canary::Absent => ETag::new(WRONG),
+        Canary::Stranger => return Ok(()),
+    };
+    // Where versioning is suspended, deleting by the key alone leaves a marker; by the version that
+    // the canary has there it does not.
+    let version_id = (work.bucket.versioning == Versioning::Suspended).then(|| "null".to_owned());
+    let target = DeleteTarget { key: key.to_owned(), version_id, etag: Some(etag) };
     let deletion = match work.door.delete_one(&target, Condition::IfMatch).await {
         // Some servers do not know the condition at all; it is our own object.
         Err(error) if *error.kind() == ErrorKind::NotImplemented => {
@@ -104,10 +135,6 @@ async fn remove(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> 
         }
         answer => answer?,
     };
-    removed(work, action, key, &deletion)
-}
-
-fn removed(work: &Work, action: &Action, key: &str, deletion: &Deletion) -> Result<(), Trouble> {
     work.audit(action, "DeleteObject", 1, None)?;
     match deletion {
         Deletion::Deleted { .. } | Deletion::Gone => Ok(()),

@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use s3plan_sandbox::{Snapshot, World};
+use s3plan_sandbox::{Deletion, Snapshot, World};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -59,8 +60,7 @@ impl Range {
             apply.push("--approve".to_owned());
             apply.push(format!("{}@{}", name("bucket"), name("evidence")));
         }
-        let mut range =
-            Self { world, project, apply, calm: Ending::of(&first), places: 0 };
+        let mut range = Self { world, project, apply, calm: Ending::of(&first), places: 0 };
         let scene = range.scene();
         let answer = range.run(&scene, &[("S3PLAN_FAILPOINTS", "1")]).exits(0);
         let count = answer.stderr.lines().find_map(|line| line.strip_prefix("failpoints passed: "));
@@ -123,11 +123,13 @@ impl Ending {
     /// What must hold of every run, calm or not.
     fn assert_sound(&self, scene: &Scene, told: &str) {
         let witness = scene.sandbox.witness();
-        let unserved = witness.deleted_unserved();
-        let unserved: Vec<_> =
-            unserved.iter().filter(|gone| !gone.pin.key.starts_with(CANARY)).collect();
+        let of_the_world = |mut gone: Vec<Deletion>| {
+            gone.retain(|gone| !gone.pin.key.starts_with(CANARY));
+            gone
+        };
+        let unserved = of_the_world(witness.deleted_unserved());
         assert!(unserved.is_empty(), "{told}: deleted, and never served whole: {unserved:#?}");
-        let unpinned = witness.deleted_unpinned();
+        let unpinned = of_the_world(witness.deleted_unpinned());
         assert!(unpinned.is_empty(), "{told}: deleted without a condition: {unpinned:#?}");
         for (pin, times) in &self.deleted {
             assert_eq!(*times, 1, "{told}: {pin} was deleted again");
@@ -164,23 +166,27 @@ fn differences(found: &BTreeMap<String, String>, calm: &BTreeMap<String, String>
     told
 }
 
-/// Runs `shoot` for each number, on a few threads at a time. The first panic of any of them fails
-/// the test.
+/// Runs `shoot` for each number, on a few threads at a time, all of them even where some fail.
 pub fn each(numbers: &[u64], shoot: impl Fn(u64) + Sync) {
     // Most of a run is waiting for disk and pauses, so that more threads than processors pay.
     const AT_A_TIME: usize = 4;
     let next = AtomicU64::new(0);
+    let failed = AtomicU64::new(0);
     thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 loop {
                     let place = next.fetch_add(1, Ordering::SeqCst) as usize;
                     let Some(&number) = numbers.get(place) else { break };
-                    shoot(number);
+                    if catch_unwind(AssertUnwindSafe(|| shoot(number))).is_err() {
+                        failed.fetch_add(1, Ordering::SeqCst);
+                    }
                 }
             });
         }
     });
+    let failed = failed.into_inner();
+    assert!(failed == 0, "{failed} of {} failed, see above", numbers.len());
 }
 
 /// Whether the long tiers are asked for.
