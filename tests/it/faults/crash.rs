@@ -3,8 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::range::{Range, each, is_long, next};
+use rustix::process::Signal;
+use s3plan_sandbox::{BucketSpec, Effect, Rule, World};
+
+use super::range::{Range, each, is_long, next, status, tell};
+use crate::support::patience::wait_for;
+use crate::support::scene::Scene;
 
 /// Thaw, parts, a key beside a folder, an unfinished upload, a bucket that goes in the end.
 const COLD: (&str, &str) = (
@@ -153,6 +160,9 @@ fn die_everywhere((world, manifest): (&str, &str)) -> BTreeSet<String> {
         range.finish(&scene, 2, &told);
         met.lock().expect("no panic").insert(name.to_owned());
     });
+    let bucket = manifest.split("[bucket.").nth(1).unwrap_or_default();
+    let bucket = bucket.split([']', '.']).next().unwrap_or_default();
+    tell(&format!("killed at {} places: {bucket}", range.places));
     met.into_inner().expect("no panic")
 }
 
@@ -178,4 +188,155 @@ fn crashes_during_the_resumption_are_only_pauses() {
             range.finish(&scene, kills + 1, &told);
         });
     }
+}
+
+/// The plan and the approval are made whole or not at all.
+#[test]
+fn a_crash_while_planning_or_approving_is_made_good_by_the_same_command() {
+    let (world, manifest) = COLD;
+    let calm = Scene::new(World::parse(world).expect("a world")).planned(manifest);
+    let plan = calm.bed.read("plans/manifest.plan.toml");
+    let places: Vec<u64> = (1..=20).collect();
+    each(&places, |place| {
+        let scene = Scene::new(World::parse(world).expect("a world"));
+        scene.bed.write_manifest(manifest);
+        let (at, args) = (place.to_string(), ["plan", "manifest.toml"]);
+        scene.bed.spawn_with(&[("S3PLAN_DIE_AT", &at)], &args).wait();
+        scene.bed.s3plan(args).exits(0);
+        assert_eq!(scene.bed.read("plans/manifest.plan.toml"), plan, "killed at {place}");
+        scene.assert_untouched();
+    });
+
+    let (world, manifest) = VERSIONS;
+    let range = Range::new(world, manifest);
+    let places: Vec<u64> = (1..=6).collect();
+    each(&places, |place| {
+        let scene = range.scene();
+        scene.bed.s3plan(["apply", "--yes"]).exits(3);
+        let evidence = status(&scene)["buckets"][0]["evidence"].clone();
+        let gate = format!("versions@{}", evidence.as_str().expect("evidence"));
+        let args = ["approve", &gate];
+        scene.bed.spawn_with(&[("S3PLAN_DIE_AT", &place.to_string())], &args).wait();
+        scene.bed.s3plan(args).exits(0);
+        range.finish(&scene, 3, &format!("approval killed at {place}"));
+    });
+}
+
+/// A bug of ours ends the run with 1 and our own words, and is a pause like any other.
+#[test]
+fn a_panic_anywhere_is_told_and_is_only_a_pause() {
+    for (world, manifest) in [COLD, VERSIONS, SUSPENDED] {
+        let range = Range::new(world, manifest);
+        let step = if is_long() { 1 } else { 9 };
+        let places: Vec<u64> = (1..=range.places).step_by(step).collect();
+        each(&places, |place| {
+            let scene = range.scene();
+            let told = format!("panicked at {place} of {}", range.places);
+            let answer = range.run(&scene, &[("S3PLAN_PANIC_AT", &place.to_string())]);
+            assert_eq!(answer.code, Some(1), "{told}: {answer}");
+            assert!(answer.stderr.contains("bug"), "{told}: {answer}");
+            range.finish(&scene, 2, &told);
+        });
+    }
+}
+
+/// Objects enough that a kill falls into the middle of many things at once.
+const MANY: (&str, &str) = (
+    r#"
+now = "2024-06-01T10:30:00Z"
+speed = 20000.0
+[modes]
+restore_seconds = 3600
+[bucket.many]
+[[bucket.many.object]]
+key = "plain/{n}"
+count = 1_700
+size = "2KiB"
+[[bucket.many.object]]
+key = "cold/{n}"
+count = 300
+size = 100
+storage_class = "DEEP_ARCHIVE"
+[[bucket.many.object]]
+key = "film"
+size = "12MiB"
+parts = "5MiB"
+[[bucket.many.upload]]
+key = "half"
+id = "upload-1"
+initiated = "2024-05-01T00:00:00Z"
+parts = [10]
+"#,
+    r#"
+[account]
+id = "123456789012"
+[bucket.many]
+archive = { to = "archive/{bucket}", then = "delete-bucket", restore = { days = 30 } }
+"#,
+);
+
+/// Killed again and again at random instants, from outside, up to twenty times in a row.
+#[test]
+fn random_kills_under_load_are_only_pauses() {
+    let (world, manifest) = MANY;
+    let range = Range::new(world, manifest);
+    let calm_ms = range.took.as_millis() as u64;
+    let wanted = if is_long() { 5_000 } else { 80 };
+    let killed = AtomicU64::new(0);
+    let mut seed = 2026;
+    let seeds: Vec<u64> = (0..wanted).map(|_| next(&mut seed)).collect();
+    each(&seeds, |shot| {
+        if killed.load(Ordering::SeqCst) >= wanted {
+            return;
+        }
+        let mut seed = shot;
+        let scene = range.scene();
+        let mut told = format!("seed {shot}: killed after ms");
+        let mut lives = 1;
+        while lives <= 20 {
+            // Several would fit into a calm run, which is itself slower when others run beside it.
+            let after = 30 + next(&mut seed) % (calm_ms / 2);
+            told += &format!(" {after}");
+            let run = range.start(&scene, &[]);
+            std::thread::sleep(Duration::from_millis(after));
+            run.signal(Signal::KILL);
+            if run.wait().code.is_some() {
+                break;
+            }
+            killed.fetch_add(1, Ordering::SeqCst);
+            lives += 1;
+        }
+        range.finish(&scene, lives, &told);
+    });
+    tell(&format!("random kills: {}", killed.into_inner()));
+}
+
+/// Two buckets at once, one of them stuck: what was approved beside the running apply and not yet
+/// taken in is not lost with it.
+#[test]
+fn an_approval_left_beside_an_apply_that_is_killed_still_counts() {
+    let world = World::parse(VERSIONS.0).expect("a world");
+    let world = world.with(BucketSpec::new("stuck").text("k", "never comes"));
+    let stall = Rule::on("GetObject").bucket("stuck").nth(1).then(Effect::Stall { after: 0 });
+    let manifest =
+        format!("{}[bucket.stuck]\narchive = {{ to = \"archive/{{bucket}}\" }}\n", VERSIONS.1);
+    let scene = Scene::new(world.fault(stall)).planned(&manifest);
+    let first = scene.bed.spawn(["apply", "--yes"]);
+    let evidence = wait_for(Duration::from_secs(30), || {
+        let status = status(&scene);
+        let rows = status["buckets"].as_array()?.clone();
+        let row = rows.into_iter().find(|row| row["bucket"] == "versions")?;
+        row["evidence"].as_str().map(str::to_owned)
+    });
+    // The stuck bucket holds the lane or waits for it; the other's gate opens either way, or the
+    // stuck one is first and nothing is proven yet.
+    let Some(evidence) = evidence else { panic!("the gate never opened") };
+    // Stopped, it takes nothing in.
+    first.signal(Signal::STOP);
+    scene.bed.s3plan(["approve", &format!("versions@{evidence}")]).exits(0);
+    first.signal(Signal::KILL);
+    first.wait();
+    scene.bed.s3plan(["apply", "--yes"]).exits(0);
+    assert!(scene.sandbox.snapshot().get("versions").is_none(), "approved, hence gone");
+    assert!(scene.sandbox.witness().deleted_unserved().is_empty());
 }

@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use s3plan_sandbox::{Deletion, Snapshot, World};
 use serde_json::Value;
@@ -30,6 +32,8 @@ pub struct Range {
     pub calm: Ending,
     /// How many places a calm apply passes at which it could die.
     pub places: u64,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What is left when all is done.
@@ -60,9 +64,18 @@ impl Range {
             apply.push("--approve".to_owned());
             apply.push(format!("{}@{}", name("bucket"), name("evidence")));
         }
-        let mut range = Self { world, project, apply, calm: Ending::of(&first), places: 0 };
+        let mut range = Self {
+            world,
+            project,
+            apply,
+            calm: Ending::of(&first),
+            places: 0,
+            took: Duration::ZERO,
+        };
         let scene = range.scene();
+        let began = Instant::now();
         let answer = range.run(&scene, &[("S3PLAN_FAILPOINTS", "1")]).exits(0);
+        range.took = began.elapsed();
         let count = answer.stderr.lines().find_map(|line| line.strip_prefix("failpoints passed: "));
         range.places = count.and_then(|count| count.parse().ok()).expect("a count of places");
         range.calm = Ending::of(&scene);
@@ -187,6 +200,11 @@ pub fn each(numbers: &[u64], shoot: impl Fn(u64) + Sync) {
     });
     let failed = failed.into_inner();
     assert!(failed == 0, "{failed} of {} failed, see above", numbers.len());
+}
+
+/// Says how much was tried, also where all is well: the test runner keeps `eprintln!` to itself.
+pub fn tell(words: &str) {
+    std::io::stderr().write_all(format!("{words}\n").as_bytes()).expect("a stderr");
 }
 
 /// Whether the long tiers are asked for.
