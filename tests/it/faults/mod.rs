@@ -2,4 +2,5 @@
 //! the witness and the disk, never of s3plan.
 
 mod crash;
+mod network;
 mod range;

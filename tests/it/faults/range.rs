@@ -22,9 +22,121 @@ use crate::support::scene::Scene;
 /// An object of s3plan's own, to try deletes on: not part of any world.
 const CANARY: &str = ".s3plan-delete-probe-";
 
+/// A world and the manifest for it.
+pub type Start = (&'static str, &'static str);
+
+/// Thaw, parts, a key beside a folder, an unfinished upload, a bucket that goes in the end.
+pub const COLD: Start = (
+    r#"
+now = "2024-06-01T10:30:00Z"
+speed = 20000.0
+[modes]
+restore_seconds = 1800
+[bucket.cold]
+[[bucket.cold.object]]
+key = "a"
+body = "first"
+[[bucket.cold.object]]
+key = "a/b"
+body = "second"
+tags = { year = "2019" }
+[[bucket.cold.object]]
+key = "glacier/1"
+body = "frozen one"
+storage_class = "GLACIER"
+[[bucket.cold.object]]
+key = "glacier/2"
+body = "frozen two"
+storage_class = "DEEP_ARCHIVE"
+[[bucket.cold.object]]
+key = "parts"
+size = 3000
+parts = [1000, 1000, 1000]
+storage_class = "GLACIER"
+[[bucket.cold.object]]
+key = "empty"
+body = ""
+[[bucket.cold.upload]]
+key = "half"
+id = "upload-1"
+initiated = "2024-05-01T00:00:00Z"
+parts = [10]
+[[bucket.cold.upload]]
+key = "third"
+id = "upload-2"
+initiated = "2024-05-01T00:00:00Z"
+parts = [10]
+"#,
+    r#"
+[account]
+id = "123456789012"
+[bucket.cold]
+archive = { to = "archive/{bucket}", then = "delete-bucket", restore = { days = 30 } }
+"#,
+);
+
+/// Old versions and delete markers, all of them archived and deleted.
+pub const VERSIONS: Start = (
+    r#"
+[bucket.versions]
+versioning = "enabled"
+[[bucket.versions.object]]
+key = "v"
+body = "old"
+[[bucket.versions.object]]
+key = "v"
+body = "new"
+[[bucket.versions.object]]
+key = "w"
+body = "gone"
+[[bucket.versions.object]]
+key = "w"
+delete_marker = true
+"#,
+    r#"
+[account]
+id = "123456789012"
+[bucket.versions]
+archive = { to = "archive/{bucket}", then = "delete-bucket", versions = "all" }
+"#,
+);
+
+/// Versions that are overwritten in place, where a delete by key leaves a marker.
+pub const SUSPENDED: Start = (
+    r#"
+[bucket.suspended]
+versioning = "suspended"
+[[bucket.suspended.object]]
+key = "n"
+body = "in place"
+version_id = "null"
+[[bucket.suspended.object]]
+key = "o"
+body = "with an id"
+[[bucket.suspended.object]]
+key = "o"
+body = "over it"
+version_id = "null"
+[[bucket.suspended.object]]
+key = "live/keep"
+body = "stays"
+version_id = "null"
+"#,
+    r#"
+[account]
+id = "123456789012"
+[bucket.suspended.archive]
+to = "archive/{bucket}"
+then = "delete-objects"
+exclude = ["live/**"]
+versions = "all"
+"#,
+);
+
 /// A world with a plan for it, and how a calm run ends.
 pub struct Range {
     world: World,
+    pub manifest: &'static str,
     /// A project in which the plan is made and nothing is applied.
     project: TempDir,
     /// The arguments that apply all of it, approvals included.
@@ -48,11 +160,13 @@ pub struct Ending {
     deleted: BTreeMap<String, u32>,
     /// Requests that reached the account.
     pub requests: u64,
+    /// Bytes of objects that were sent.
+    pub bytes_sent: u64,
 }
 
 impl Range {
     /// Plans, then lets a calm run go to its end.
-    pub fn new(world: &str, manifest: &str) -> Self {
+    pub fn of((world, manifest): Start) -> Self {
         let world = World::parse(world).expect("a world");
         let project = TempDir::new().expect("a temporary folder");
         let first = Scene::new(world.clone()).planned(manifest);
@@ -66,6 +180,7 @@ impl Range {
         }
         let mut range = Self {
             world,
+            manifest,
             project,
             apply,
             calm: Ending::of(&first),
@@ -129,6 +244,7 @@ impl Ending {
             archive,
             status: status(scene)["buckets"].clone(),
             deleted,
+            bytes_sent: scene.sandbox.witness().bytes_sent(),
             requests: scene.sandbox.witness().counts().values().sum(),
         }
     }
