@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::apply::stop::{self, Stopper};
 use crate::apply::{
@@ -44,6 +45,10 @@ pub struct ApplyArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// How long a failing request is repeated once the run is on its way: a link that is cut for ten
+/// minutes ends no run. Before that, a person waits for the first answers.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let (project, path, plan) = session.plan(args.plan.as_deref())?;
@@ -91,7 +96,7 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     };
     let person = super::person::present(session);
     let doors = Doors {
-        aws: &aws,
+        aws: &aws.with_patience(PATIENCE),
         state: &state,
         recorder: &recorder,
         clock: session.clock(),

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{approve, verify};
 use crate::apply::end::{End, Trouble};
@@ -25,6 +26,10 @@ const FRESH_MS: i64 = 24 * 3600 * 1000;
 const BATCH: usize = 1000;
 /// More differences than this, and the world is not the one that was planned.
 const DRIFT: usize = 100_000;
+/// Times that deletes without an answer are sent, before they are left to the next apply.
+const ROUNDS: u32 = 6;
+/// The pause before they are sent again; doubled each time.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Objects that are named one by one.
 const NAMED: u64 = 100;
 
@@ -46,11 +51,26 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
         form: form(work)?,
         moved: look_again(work, action).await?,
         tally: Tally::default(),
+        rounds_left: ROUNDS,
     };
-    // Data first, markers last: a marker that goes first brings an old version back to life.
-    deleter.delete_all(Pass::Data).await?;
-    deleter.delete_all(Pass::Markers).await?;
-    Ok(deleter.end())
+    let mut pause = PAUSE;
+    loop {
+        deleter.rounds_left -= 1;
+        deleter.tally = Tally::default();
+        // Data first, markers last: a marker that goes first brings an old version back to life.
+        deleter.delete_all(Pass::Data).await?;
+        deleter.delete_all(Pass::Markers).await?;
+        if deleter.tally.unknown == 0 || deleter.rounds_left == 0 {
+            return Ok(deleter.end());
+        }
+        // What S3 gave no answer for is looked up, and asked for again where it still stands.
+        tokio::select! {
+            () = work.clock.sleep(pause) => {}
+            () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
+        }
+        pause *= 2;
+        deleter.moved = look_again(work, action).await?;
+    }
 }
 
 /// Which rows a pass over the inventory takes.
@@ -80,6 +100,8 @@ struct Deleter<'a> {
     /// Rows whose objects are not what they were: left alone.
     moved: BTreeSet<Number>,
     tally: Tally,
+    /// After this one.
+    rounds_left: u32,
 }
 
 /// The form of delete that this bucket's server honours.
@@ -244,6 +266,9 @@ impl Deleter<'_> {
                     batch.mark(work.name(), row.number, Mark::Deleted);
                     self.count(&row);
                 }
+                Deletion::Gone if self.leaves_marker(&row) && self.rounds_left > 0 => {
+                    left.push((row, Deletion::Changed));
+                }
                 Deletion::Gone => {
                     // Present in the listing above, and ours to delete: our own earlier request.
                     batch.mark(work.name(), row.number, Mark::Deleted);
@@ -253,6 +278,11 @@ impl Deleter<'_> {
             }
         }
         for (row, outcome) in left {
+            if self.rounds_left > 0 && self.may_be_ours(&row, &outcome) {
+                // Said only once nothing more is tried.
+                self.tally.unknown += 1;
+                continue;
+            }
             let (why, sent) = match outcome {
                 Deletion::Held(words) => {
                     self.tally.held += 1;
@@ -286,6 +316,21 @@ impl Deleter<'_> {
             work.audit_under(self.action, "DeleteObjects", count, id, self.evidence.id())?;
         }
         work.tick(self.action, self.tally.objects, self.tally.bytes).map_err(Trouble::from)
+    }
+
+    /// Whether a delete whose answer was lost, and which was then sent again, may look like this.
+    fn may_be_ours(&self, row: &Row, outcome: &Deletion) -> bool {
+        match outcome {
+            Deletion::Unknown(_) => true,
+            // Not the object that we knew: perhaps only the marker that our first request left.
+            Deletion::Changed => self.leaves_marker(row),
+            _ => false,
+        }
+    }
+
+    /// Whether deleting a row's object puts a marker in its place.
+    fn leaves_marker(&self, row: &Row) -> bool {
+        self.work.bucket.versioning == Versioning::Suspended && self.target(row).etag.is_some()
     }
 
     /// Sends the deletes of these rows, in the form that the server honours.

@@ -201,6 +201,7 @@ fn keep_batch(
         tally.bytes += kept.stored.size;
         batch.headers(work.name(), kept.number, kept.headers);
         batch.store(work.name(), kept.number, kept.stored);
+        batch.clear_failure(work.name(), kept.number);
     }
     blocking(|| work.state.commit(batch))?;
     Ok(())

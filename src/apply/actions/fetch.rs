@@ -53,6 +53,7 @@ pub(super) fn path_of(row: &Row) -> String {
 pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result<Fetch, Trouble> {
     let mut part_sizes = Vec::new();
     let mut why = String::new();
+    let mut before = None;
     for _ in 0..FETCHES {
         let received = match receive(work, place, &row.object, &part_sizes).await {
             Ok(received) => received,
@@ -77,6 +78,14 @@ pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result
                 {
                     // The parts were not alike: once more, with their real sizes.
                     part_sizes = sizes;
+                    continue;
+                }
+                let sha256 = *digests.sha256();
+                if should_be_proven(&row.object, &headers) && before != Some(sha256) {
+                    // The parts are known and make another ETag. A second fetch tells bytes that
+                    // changed on the way from an ETag that was made in some other way.
+                    why = "its bytes do not make S3's ETag, and differ from fetch to fetch".into();
+                    before = Some(sha256);
                     continue;
                 }
                 match unprovable(work, &row.object, &digests).await? {
@@ -106,6 +115,13 @@ pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result
     })
 }
 
+/// Whether an object's ETag is one that its parts, whose sizes are known, ought to make.
+fn should_be_proven(object: &ObjectVersion, headers: &ObjectHeaders) -> bool {
+    let keyed = headers.encryption.as_deref().is_some_and(|encryption| encryption != "AES256");
+    let has_parts = object.etag.as_multipart().is_some() && !headers.part_sizes.is_empty();
+    has_parts && !keyed && !headers.customer_key
+}
+
 struct Received {
     staged: Staged,
     digests: Digests,
@@ -126,13 +142,13 @@ async fn receive(
     if part_sizes.is_empty() && object.proof_forecast() == ProofForecast::MultipartETag {
         part_sizes = sizes_of_parts(work, object, None).await?;
     }
-    let mut got = work.door.get(&object.key, version, &object.etag, None).await?;
+    let mut got = get(work, object, None).await?;
     let (mut headers, mut ladder) = offered(object, &got, &part_sizes)?;
     if ladder.wants_part_sizes() && part_sizes.is_empty() {
         // The listing did not say so, but only the parts can prove this one.
         drop(got);
         part_sizes = sizes_of_parts(work, object, Some(&headers)).await?;
-        got = work.door.get(&object.key, version, &object.etag, None).await?;
+        got = get(work, object, None).await?;
         (headers, ladder) = offered(object, &got, &part_sizes)?;
     }
     let mut sink = Sink::open(place, object, Hasher::new(&ladder)).await?;
@@ -158,7 +174,7 @@ async fn receive(
                     break;
                 }
                 let rest = Some((sink.received, object.size)).filter(|(from, _)| *from > 0);
-                got = work.door.get(&object.key, version, &object.etag, rest).await?;
+                got = get(work, object, rest).await?;
             }
         }
     }
@@ -167,6 +183,23 @@ async fn receive(
         headers.tags = Some(work.door.tags(&object.key, version).await?);
     }
     Ok(Received { staged, digests, ladder, headers })
+}
+
+/// Asks for an object or the rest of it. An answer that cannot be right is asked for once more: it
+/// came from something on the way, more likely than from S3.
+async fn get(
+    work: &Work,
+    object: &ObjectVersion,
+    range: Option<(u64, u64)>,
+) -> Result<Get, AwsError> {
+    let version = object.version_id.as_deref();
+    match work.door.get(&object.key, version, &object.etag, range).await {
+        Err(error) if *error.kind() == ErrorKind::BadAnswer => {
+            work.clock.sleep(PAUSE).await;
+            work.door.get(&object.key, version, &object.etag, range).await
+        }
+        answer => answer,
+    }
 }
 
 /// What an answered GET offers to prove the object by, with the part sizes known so far.
