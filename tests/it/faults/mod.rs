@@ -2,5 +2,8 @@
 //! the witness and the disk, never of s3plan.
 
 mod crash;
+mod disk;
 mod network;
 mod range;
+mod signals;
+mod state;

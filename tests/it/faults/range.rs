@@ -210,6 +210,22 @@ impl Range {
         self.start(scene, env).wait()
     }
 
+    /// The same under a shell script, in which `$APPLY` is the command line.
+    pub fn run_in_shell(&self, scene: &Scene, script: &str) -> Answer {
+        let apply = format!("\"$S3PLAN\" {}", self.apply.join(" "));
+        scene.bed.shell(&script.replace("$APPLY", &apply))
+    }
+
+    /// Whatever has a name among an archive's objects holds all that belongs under it.
+    pub fn assert_whole(&self, scene: &Scene, told: &str) {
+        let mut found = BTreeMap::new();
+        digest_tree(&scene.bed.path("archive"), "", &mut found);
+        found.retain(|path, _| path.contains("/data/") && !path.ends_with('/'));
+        for (path, digest) in &found {
+            assert_eq!(Some(digest), self.calm.archive.get(path), "{told}: {path}");
+        }
+    }
+
     /// The same, without waiting for the end.
     pub fn start(&self, scene: &Scene, env: &[(&str, &str)]) -> crate::support::bed::Running {
         let args: Vec<&str> = self.apply.iter().map(String::as_str).collect();
@@ -224,6 +240,14 @@ impl Range {
         let ending = Ending::of(scene);
         ending.assert_sound(scene, told);
         ending.assert_same(&self.calm, lives, told);
+    }
+
+    /// What is left in S3 and on the disk is what a calm run leaves.
+    pub fn assert_ended(&self, scene: &Scene, told: &str) {
+        let ending = Ending::of(scene);
+        assert_eq!(ending.world, self.calm.world, "{told}: what is left in S3");
+        let differs = differences(&ending.archive, &self.calm.archive);
+        assert!(differs.is_empty(), "{told}: the archive differs:\n{differs}");
     }
 }
 
