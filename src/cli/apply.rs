@@ -160,6 +160,11 @@ fn check_manifest(plan: &Plan, project: &Project) -> Result<(), Failure> {
             .help(format!("run `s3plan plan {}` again", plan.body.manifest.path))
     };
     let text = std::fs::read_to_string(&path).map_err(|error| {
+        if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+            let message = format!("cannot read {}: {error}", path.display());
+            return Failure::new(Exit::Failed, "manifest/unreadable", message)
+                .help("the disk fails; nothing was done");
+        }
         stale(format!(
             "the plan was made from {}, which cannot be read here: {error}",
             path.display()

@@ -88,6 +88,16 @@ pub(super) async fn again(
     Ok(fetch_all(work, place, action, |row| numbers.contains(&row.number)).await?.failed)
 }
 
+/// Fetches whatever should be in the archive and is not.
+pub(super) async fn absent(
+    work: &Arc<Work>,
+    place: &Arc<Archive>,
+    action: &Action,
+) -> Result<u64, Trouble> {
+    let is_absent = |row: &Row| row.stored.is_none() && work.selection.takes(&row.object);
+    Ok(fetch_all(work, place, action, is_absent).await?.failed)
+}
+
 /// Whether this action is to bring a row's object home.
 fn wants(work: &Arc<Work>, action: &Action, row: &Row) -> bool {
     let thawed = |row: &Row| row.object.is_frozen();

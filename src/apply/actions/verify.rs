@@ -23,6 +23,10 @@ const ROUNDS: usize = 2;
 
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
     let place = work.place().await?;
+    if first_absent(work)?.is_some() {
+        // An earlier try withdrew a file and was stopped before its object was fetched anew.
+        download::absent(work, &place, action).await?;
+    }
     let pending = |row: &Row| row.stored.is_some() && !row.marks.has(Mark::ReadBack);
     let mut read = Read::default();
     for round in 0.. {

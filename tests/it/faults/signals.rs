@@ -88,10 +88,13 @@ fn a_run_that_was_asleep_goes_on() {
 
 /// Runs the program on a terminal: at each of these words, that is typed.
 fn on_a_terminal(scene: &Scene, args: &str, typing: &[(&str, &str)]) -> Answer {
-    scene.bed.write("../pty.py", include_str!("pty.py"));
-    let steps: String = typing.iter().map(|(wait, typed)| format!("{wait}\t{typed:?}\n")).collect();
+    scene.bed.write("../terminal.py", include_str!("terminal.py"));
+    let steps: String = typing
+        .iter()
+        .map(|(wait, typed)| format!("{wait}\t{}\n", serde_json::Value::from(*typed)))
+        .collect();
     scene.bed.write("../typing", &steps);
-    scene.bed.shell(&format!("exec python3 ../pty.py \"$S3PLAN\" {args} < ../typing"))
+    scene.bed.shell(&format!("exec python3 ../terminal.py \"$S3PLAN\" {args} < ../typing"))
 }
 
 #[test]
@@ -101,6 +104,7 @@ fn nothing_but_yes_is_a_yes() {
         let scene = range.scene();
         let answer = on_a_terminal(&scene, "apply", &[("Only `yes` is a yes", typed)]);
         assert_eq!(answer.code, Some(1), "{typed:?}: {answer}");
+        assert!(answer.stdout.contains("the answer was not `yes`"), "{typed:?}: {answer}");
         scene.assert_untouched();
         assert!(!scene.bed.path("archive").exists(), "{typed:?}: nothing was done");
     }
@@ -133,6 +137,7 @@ fn an_interrupt_at_a_prompt_is_no_yes() {
     let scene = range.scene();
     let answer = on_a_terminal(&scene, "apply", &[("Only `yes` is a yes", "\u{3}")]);
     assert_ne!(answer.code, Some(0), "{answer}");
+    assert!(answer.stdout.contains("Only `yes` is a yes"), "it was asked: {answer}");
     scene.assert_untouched();
 }
 

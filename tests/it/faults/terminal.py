@@ -1,10 +1,10 @@
 """Runs a program on a terminal of its own and types what it is told to.
 
-pty.py PROGRAM ARG… with the typing on stdin, one line a prompt: a text to wait for, a tab, what to
-type then (as a Python string literal). Prints what the program said, and leaves with its code.
+terminal.py PROGRAM ARG… with the typing on stdin, one line a prompt: a text to wait for, a tab, what to
+type then (as a JSON string). Prints what the program said, and leaves with its code.
 """
 
-import ast
+import json
 import os
 import pty
 import select
@@ -12,7 +12,7 @@ import sys
 import time
 
 steps = [line.split("\t") for line in sys.stdin.read().splitlines()]
-steps = [(wait, ast.literal_eval(typed)) for wait, typed in steps]
+steps = [(wait, json.loads(typed)) for wait, typed in steps]
 child, terminal = pty.fork()
 if child == 0:
     os.execv(sys.argv[1], sys.argv[1:])
