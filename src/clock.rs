@@ -6,15 +6,23 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The machine's clock.
+/// The machine's clock, or one that runs ahead of it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Clock;
+pub struct Clock {
+    ahead: Duration,
+}
 
 impl Clock {
+    /// A clock that shows a later time than the machine's: for tests of what comes a day later.
+    pub fn ahead_by(ahead: Duration) -> Self {
+        Self { ahead }
+    }
+
     /// The time in UTC.
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine")]
     pub fn now(self) -> Timestamp {
-        Timestamp::now()
+        let now = Timestamp::now();
+        now.checked_add(self.ahead).unwrap_or(now)
     }
 
     /// Waits. Measured by the monotonic clock: a wall clock that jumps changes nothing.

@@ -108,6 +108,9 @@ pub enum Fact {
         bucket: BucketName,
         /// What `approve BUCKET@EVIDENCE` takes.
         evidence: EvidenceId,
+        /// Where a guarantee is weaker than usual, one sentence each.
+        #[serde(default)]
+        caveats: Vec<String>,
     },
     /// A person approved exactly this evidence.
     Approved {

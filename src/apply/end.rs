@@ -60,6 +60,10 @@ impl From<AwsError> for Trouble {
             ErrorKind::Changed | ErrorKind::NoSuchKey | ErrorKind::NoSuchBucket => {
                 End::Stale(error.to_string())
             }
+            // The plan's ceiling of dollars was for one restore: another one is a new plan's.
+            ErrorKind::NotThawed => End::Stale(format!(
+                "{error}: its restored copy has lapsed, or it was moved to a colder class since"
+            )),
             ErrorKind::OtherOwner => End::Refused(error.to_string()),
             _ => End::Failed(match error.hint() {
                 Some(hint) => format!("{error}; {hint}"),

@@ -13,7 +13,7 @@ use super::phase::Phase;
 use super::work::{Work, blocking};
 use crate::event::{Fact, WaitingFor};
 use crate::model::{Action, ActionId, ActionKind, BucketName};
-use crate::observe::{Drift, compare_with_inventory, take_inventory};
+use crate::observe::{Drift, Listed, compare_with_inventory, take_inventory};
 use crate::state::StateError;
 
 /// How many names of moved objects one sentence holds.
@@ -194,6 +194,10 @@ async fn await_other_buckets(work: &Work, shared: &Shared, action: &Action) -> R
 /// every GET, by the listings before the gate and before the deletion.
 async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
     let stale = |why: String| Trouble::Ends(End::Stale(why));
+    let Some(archive) = &work.bucket.archive else {
+        // The policy is all that is wanted, and `set-policy` looks at the live one itself.
+        return Ok(());
+    };
     let (versioning, _) = work.door.versioning().await?;
     if versioning != work.bucket.versioning {
         return Err(stale(format!(
@@ -202,10 +206,6 @@ async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
             versioning.as_str()
         )));
     }
-    let Some(archive) = &work.bucket.archive else {
-        // The policy is all that is wanted, and `set-policy` looks at the live one itself.
-        return Ok(());
-    };
     let known = blocking(|| work.state.inventory(work.name()))?;
     let Some(known) = known else {
         // The state was lost since: list again, and go on only if nothing else was reviewed.
@@ -213,7 +213,7 @@ async fn check_fresh(work: &Work, begun: bool) -> Result<(), Trouble> {
         let found =
             take_inventory(&work.door, &work.state, work.name(), versioning, now_ms, &mut |_| {})
                 .await?;
-        if found.digest != archive.inventory {
+        if !matches!(found, Listed::Taken(found) if found.digest == archive.inventory) {
             return Err(stale(
                 "the state does not know this plan's inventory, and a fresh listing differs from \
                  it"

@@ -18,6 +18,7 @@
 mod actions;
 mod end;
 mod engine;
+mod eraser;
 mod evidence;
 pub mod person;
 pub mod phase;

@@ -10,6 +10,8 @@ pub struct Shown<'a> {
     pub bucket: &'a BucketName,
     /// What was proven.
     pub evidence: &'a Evidence,
+    /// Where a guarantee is weaker than usual, one line each.
+    pub caveats: &'a [String],
     /// What follows a yes, one line each.
     pub consequences: &'a [String],
 }

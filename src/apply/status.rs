@@ -79,7 +79,10 @@ fn of_bucket(bucket: &PlannedBucket, actions: &[&Action], journal: &Journal) -> 
     if journal.phase(&open.id) == Phase::Pending && open.kind == ActionKind::ProbeDeletes {
         status.phase = BucketPhase::Sealed;
     }
-    status.evidence = journal.gates.get(&bucket.name).cloned();
+    if let Some((evidence, caveats)) = journal.gates.get(&bucket.name) {
+        status.evidence = Some(evidence.clone());
+        status.detail = Some(caveats.join("; ")).filter(|told| !told.is_empty());
+    }
     match journal.phase(&open.id) {
         Phase::Waiting { on, until } => {
             status.until = until;
@@ -148,7 +151,7 @@ struct Journal {
     phases: BTreeMap<ActionId, Phase>,
     /// Buckets that were stale when they were last worked on.
     stale: BTreeMap<BucketName, String>,
-    gates: BTreeMap<BucketName, EvidenceId>,
+    gates: BTreeMap<BucketName, (EvidenceId, Vec<String>)>,
 }
 
 impl Journal {
@@ -171,8 +174,8 @@ impl Journal {
             Fact::Stale { bucket, why } => {
                 self.stale.insert(bucket.clone(), why.clone());
             }
-            Fact::GateOpened { bucket, evidence } => {
-                self.gates.insert(bucket.clone(), evidence.clone());
+            Fact::GateOpened { bucket, evidence, caveats } => {
+                self.gates.insert(bucket.clone(), (evidence.clone(), caveats.clone()));
             }
             // A process that takes the run up again looks anew.
             Fact::RunStarted { .. } => self.stale.clear(),

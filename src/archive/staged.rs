@@ -57,6 +57,22 @@ impl Staged {
         self.with_file("write", |file| file.write_all_at(bytes, offset))
     }
 
+    /// Reads the file from its beginning: for digests of what was written at offsets.
+    pub fn reread(&mut self, on: &mut dyn FnMut(&[u8])) -> Result<(), ArchiveError> {
+        self.with_file("read", |file| {
+            let mut buffer = vec![0; 256 << 10];
+            let mut at = 0;
+            loop {
+                let read = file.read_at(&mut buffer, at)?;
+                if read == 0 {
+                    return Ok(());
+                }
+                on(&buffer[..read]);
+                at += read as u64;
+            }
+        })
+    }
+
     /// Reserves room, so that a full disk shows before the bytes come. Does nothing where the file
     /// system cannot.
     pub fn preallocate(&mut self, bytes: u64) -> Result<(), ArchiveError> {

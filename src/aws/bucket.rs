@@ -430,6 +430,24 @@ impl Bucket {
         }
     }
 
+    /// Asks whether public policies are refused here. `None`: that cannot be told, and the account
+    /// may refuse them all the same.
+    ///
+    /// Source: S3 API Reference, GetPublicAccessBlock.
+    pub async fn blocks_public_policies(&self) -> Option<bool> {
+        let about = self.reads("GetPublicAccessBlock", "read the public access block of");
+        let answer = self
+            .ask(&about, |_, s3| {
+                s3.get_public_access_block()
+                    .bucket(self.name.as_str())
+                    .expected_bucket_owner(self.owner.as_str())
+                    .send()
+            })
+            .await;
+        let block = answer.ok()?.public_access_block_configuration?;
+        Some(block.block_public_policy().unwrap_or(false))
+    }
+
     /// Replaces the policy. There is no condition on it: look right before, and look again after.
     /// Never confirms the removal of one's own access.
     ///

@@ -19,6 +19,15 @@ pub struct UserIdentity {
     pub path: String,
 }
 
+/// A role as `iam:GetRole` tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleIdentity {
+    /// With its path, for example `arn:aws:iam::123456789012:role/team/Admin`.
+    pub arn: String,
+    /// The unique id, `AROA…`.
+    pub role_id: String,
+}
+
 impl Aws {
     /// Asks whom the credentials belong to. The first request of every command, so it fails fast:
     /// only the SDK's own quick attempts are made.
@@ -71,5 +80,18 @@ impl Aws {
             user_id: user.user_id().to_owned(),
             path: user.path().to_owned(),
         })
+    }
+
+    /// Asks for a role by name (without path).
+    ///
+    /// # Errors
+    /// [`super::ErrorKind::NoSuchUser`], [`super::ErrorKind::Denied`] and all others.
+    ///
+    /// Source: IAM API Reference, GetRole.
+    pub async fn role(&self, name: &str) -> Result<RoleIdentity, AwsError> {
+        let about = About::reads("GetRole", "look up the role");
+        let answer = self.ask(&about, |link| link.iam.get_role().role_name(name).send()).await?;
+        let role = answer.role().ok_or_else(|| about.bad_answer("it holds no role"))?;
+        Ok(RoleIdentity { arn: role.arn().to_owned(), role_id: role.role_id().to_owned() })
     }
 }

@@ -27,6 +27,7 @@ mod object;
 mod page;
 mod parse;
 mod retry;
+mod simulate;
 mod wire;
 
 /// The log filter that shows every request the SDK sends.
@@ -38,10 +39,11 @@ pub use connect::{Aws, Settings};
 pub use delete::{BATCH, Condition, DeleteTarget, Deletion};
 pub use error::{AwsError, ErrorKind};
 pub use get::{Body, Get};
-pub use identity::UserIdentity;
+pub use identity::{RoleIdentity, UserIdentity};
 pub use listing::{ListCursor, Listing, Page, Pages};
 pub use object::{Attributes, Head, PartAttributes, PartHead, RestoreAnswer};
 pub use parse::{ContentRange, Unreadable, decode_key, read_content_range, read_restore_header};
+pub use simulate::SimulatedDenial;
 
 #[cfg(test)]
 mod listing_tests;

@@ -67,7 +67,9 @@ impl Raw {
                         Canned::ThenDrip(bytes) => {
                             drop(stream.write_all(&bytes).await);
                             while stream.write_all(b"x").await.is_ok() {
-                                crate::clock::Clock.sleep(Duration::from_millis(20)).await;
+                                crate::clock::Clock::default()
+                                    .sleep(Duration::from_millis(20))
+                                    .await;
                             }
                         }
                     }

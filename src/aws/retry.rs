@@ -33,7 +33,7 @@ impl Backoff {
             return false;
         }
         self.next = (self.next * 2).min(LONGEST);
-        Clock.sleep(wait).await;
+        Clock::default().sleep(wait).await;
         true
     }
 }

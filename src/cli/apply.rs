@@ -1,6 +1,6 @@
 //! `s3plan apply`: performs a reviewed plan and nothing else; run again, it goes on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,20 +72,72 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     if !resumed && !args.yes {
         confirm(&plan, session)?;
     }
+    let again = format!("s3plan apply {}", project.named(&path));
+    let outcome = perform(
+        &plan,
+        Surroundings {
+            project: &project,
+            state: &state,
+            aws: &aws,
+            caller,
+            plan_path: project.named(&path),
+            patience: if args.no_wait { Patience::LeavesInstead } else { Patience::Waits },
+            format: Format::from_flag(args.json),
+            targets,
+            approvals,
+        },
+        session,
+    )
+    .await?;
+    tell(&outcome, &again, session);
+    Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
+}
+
+/// Where, as whom and how a plan is performed.
+pub(super) struct Surroundings<'a> {
+    pub project: &'a Project,
+    pub state: &'a State,
+    pub aws: &'a Aws,
+    pub caller: Caller,
+    /// As the run remembers it.
+    pub plan_path: String,
+    pub patience: Patience,
+    pub format: Format,
+    pub targets: Vec<BucketName>,
+    pub approvals: Vec<(BucketName, EvidenceId)>,
+}
+
+/// Performs a plan that a person agreed to, and says how each bucket ended.
+pub(super) async fn perform(
+    plan: &Arc<Plan>,
+    surroundings: Surroundings<'_>,
+    session: &Session,
+) -> Result<Outcome, Failure> {
+    let Surroundings {
+        project,
+        state,
+        aws,
+        caller,
+        plan_path,
+        patience,
+        format,
+        targets,
+        approvals,
+    } = surroundings;
     let run = state.begin_run(&RunRow {
         run: plan.digest.clone(),
-        plan_path: project.named(&path),
+        plan_path,
         manifest_digest: plan.body.manifest.digest.clone(),
         started_at_ms: session.now().as_millisecond(),
         superseded: false,
         finished_at_ms: None,
     })?;
 
-    let recorder = Arc::new(recorder(&plan, &project, &state, args, session)?);
+    let recorder = Arc::new(recorder(plan, project, state, format, session)?);
     let (stopper, stop) = stop::pair();
     let watch = tokio::spawn(heed_signals(stopper, session.screen().clone()));
     let options = Options {
-        patience: if args.no_wait { Patience::LeavesInstead } else { Patience::Waits },
+        patience,
         targets,
         project: project.folder().to_owned(),
         home: session.home(),
@@ -97,23 +149,22 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let person = super::person::present(session);
     let doors = Doors {
         aws: &aws.with_patience(PATIENCE),
-        state: &state,
+        state,
         recorder: &recorder,
         clock: session.clock(),
         stop: &stop,
         person: &person,
     };
-    let works = Work::of_plan(&plan, &doors, &options)?;
+    let works = Work::of_plan(plan, &doors, &options)?;
     recorder.record(Fact::RunStarted { run: run.run, caller_arn: caller.arn })?;
     let outcome = apply::run(works).await?;
     watch.abort();
 
-    write_status(&project, &state, false)?;
-    if is_finished(&plan, &state)? {
+    write_status(project, state, false)?;
+    if is_finished(plan, state)? {
         state.finish_run(&plan.digest, session.now().as_millisecond())?;
     }
-    tell(&outcome, &project, &path, session);
-    Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
+    Ok(outcome)
 }
 
 /// Takes `BUCKET@EVIDENCE` apart, and holds the bucket against the plan.
@@ -230,7 +281,7 @@ fn is_finished(plan: &Plan, state: &State) -> Result<bool, StateError> {
     Ok(plan.body.actions.iter().all(|action| done(&action.id)))
 }
 
-fn confirm(plan: &Plan, session: &Session) -> Result<(), Failure> {
+pub(super) fn confirm(plan: &Plan, session: &Session) -> Result<(), Failure> {
     report::plan(session.screen(), plan);
     if !session.can_ask() {
         let message = "apply asks before it starts, and there is no terminal to ask on";
@@ -249,10 +300,10 @@ fn recorder(
     plan: &Plan,
     project: &Project,
     state: &State,
-    args: &ApplyArgs,
+    format: Format,
     session: &Session,
 ) -> Result<Recorder, Failure> {
-    let reporter = session.reporter(Format::from_flag(args.json));
+    let reporter = session.reporter(format);
     let folder = project.clone();
     let status = Box::new(move |state: &State| write_status(&folder, state, true));
     Ok(Recorder::new(
@@ -299,7 +350,7 @@ fn leave_at_once() -> ! {
     std::process::exit(Exit::Interrupted.code().into())
 }
 
-fn exit_of(end: &End) -> Exit {
+pub(super) fn exit_of(end: &End) -> Exit {
     match end {
         End::Done { .. } => Exit::Done,
         End::Waits { .. } => Exit::Waits,
@@ -312,8 +363,7 @@ fn exit_of(end: &End) -> Exit {
 }
 
 /// Says how each bucket ended and what to type next.
-fn tell(outcome: &Outcome, project: &Project, plan: &Path, session: &Session) {
-    let again = format!("s3plan apply {}", project.named(plan));
+pub(super) fn tell(outcome: &Outcome, again: &str, session: &Session) {
     for BucketEnd { bucket, end } in &outcome.buckets {
         let line = match end {
             End::Done { .. } => format!("{bucket}: done"),

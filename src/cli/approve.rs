@@ -124,6 +124,7 @@ fn ask(
             id: evidence,
             proven: Count { objects: status.verified_objects, bytes: status.bytes },
             proofs: Vec::new(),
+            caveats: status.detail.as_slice(),
             consequences: &consequences,
         },
     );

@@ -81,7 +81,7 @@ pub async fn run(args: &InitArgs, session: &Session) -> Result<Exit, Failure> {
 }
 
 /// Lets a person pick from the list. None picked is no manifest.
-fn pick(account: &Account, session: &Session) -> Result<Vec<String>, Failure> {
+pub(super) fn pick(account: &Account, session: &Session) -> Result<Vec<String>, Failure> {
     let items: Vec<String> = account
         .buckets
         .iter()

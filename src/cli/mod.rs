@@ -27,6 +27,7 @@ mod state;
 mod status;
 mod validate;
 mod verify;
+mod wishes;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -158,7 +159,7 @@ fn dispatch(command: &Command, session: &Session) -> Result<Exit, Failure> {
         Command::Approve(args) => wait(approve::run(args, session)),
         Command::Status(args) => wait(status::run(args, session)),
         Command::Verify(args) => verify::run(args, session),
-        Command::Policy(args) => policy::run(args, session),
+        Command::Policy(args) => wait(policy::run(args, session)),
         Command::State(args) => state::run(args, session),
         Command::Schema(args) => schema::run(args, session),
         Command::Completions(args) => completions::run(args, session),

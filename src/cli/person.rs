@@ -36,6 +36,7 @@ impl Person for AtTerminal {
             id: gate.evidence.id(),
             proven: Count { objects: gate.evidence.objects(), bytes: gate.evidence.bytes() },
             proofs: proofs.collect(),
+            caveats: gate.caveats,
             consequences: gate.consequences,
         });
         // In one piece: another bucket's gate may open at the same moment.

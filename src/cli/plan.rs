@@ -2,17 +2,19 @@
 
 use std::path::PathBuf;
 
-use crate::model::{BucketName, Desired, DesiredBucket};
+use crate::event::{Event, Fact};
+use crate::model::{ActionId, ActionKind, Desired, DesiredBucket};
 use crate::observe::{self, ObserveError};
 use crate::plan::prices::Prices;
 use crate::plan::{self, Plan};
 use crate::report;
-use crate::state::{Open, PlanRow};
+use crate::state::{Open, PlanRow, State, StateError};
 
 use super::account::Account;
 use super::exit::{Exit, Failure};
 use super::permissions;
 use super::session::{Format, Session};
+use super::wishes::{self, Lookups};
 
 /// Compare the manifest with what is, show what would change, and save that for review
 ///
@@ -62,13 +64,13 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     account.knows(&args.target)?;
     account.knows(&args.exclude)?;
     let desired = narrowed(resolved.desired, &args.target, &args.exclude)?;
-    refuse_policies(&desired)?;
 
     let regions: Vec<String> =
         desired.buckets.iter().map(|bucket| account.region_of(&bucket.name)).collect();
     let now = session.now();
     let mut listed_before = 0;
-    let observed = observe::look(
+    let wishes = Lookups::new(&aws, &account.caller).wishes(&desired.buckets).await?;
+    let mut observed = observe::look(
         &aws,
         &state,
         &desired,
@@ -84,6 +86,7 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         },
     )
     .await?;
+    wishes::hold_against_live(&aws, &desired, &mut observed, wishes).await;
     let plan = plan::make(&desired, &observed, now.as_millisecond(), &prices)
         .map_err(|blockers| blocked(&blockers))?;
 
@@ -92,6 +95,7 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         None => project.plan_of(&args.manifest),
     };
     plan::file::save(&plan, &path)?;
+    forget_what_was_undone(&plan, &state)?;
     state.plan_made(&row(&plan))?;
     match Format::from_flag(args.json) {
         Format::Json => report::plan_json(session.screen(), &plan),
@@ -129,6 +133,19 @@ fn prices(args: &PlanArgs, session: &Session) -> Result<Prices, Failure> {
     Prices::parse(&text).map_err(|error| unusable(error.to_string()))
 }
 
+/// A policy that was set and taken back since is to be set again, although a run of the very same
+/// plan has done it once. Everything else leaves marks in the plan as it progresses.
+fn forget_what_was_undone(plan: &Plan, state: &State) -> Result<(), StateError> {
+    let standings = state.standings(&plan.digest)?;
+    let was_set = plan.body.actions.iter().any(|action| {
+        let is_done = |(id, event): &(ActionId, Event)| {
+            *id == action.id && matches!(event.fact, Fact::Done { .. })
+        };
+        action.kind == ActionKind::SetPolicy && standings.iter().any(is_done)
+    });
+    if was_set { state.forget_run(&plan.digest) } else { Ok(()) }
+}
+
 /// What the state keeps of a plan.
 pub(super) fn row(plan: &Plan) -> PlanRow {
     PlanRow {
@@ -157,28 +174,7 @@ fn narrowed(desired: Desired, targets: &[String], excluded: &[String]) -> Result
     Ok(Desired { buckets, ..desired })
 }
 
-/// A policy outcome must never be passed over in silence.
-fn refuse_policies(desired: &Desired) -> Result<(), Failure> {
-    let with_policy: Vec<&BucketName> = desired
-        .buckets
-        .iter()
-        .filter(|bucket| bucket.policy.is_some())
-        .map(|bucket| &bucket.name)
-        .collect();
-    let Some(first) = with_policy.first() else { return Ok(()) };
-    Err(Failure::new(
-        Exit::Refused,
-        "plan/policy-not-offered",
-        format!(
-            "the manifest wants a policy for {first} and {} more buckets, which this version \
-             cannot plan; nothing was planned",
-            with_policy.len() - 1
-        ),
-    )
-    .help("take `policy` out of the manifest, or set `policy = false` for these buckets"))
-}
-
-fn blocked(blockers: &[crate::diff::Blocker]) -> Failure {
+pub(super) fn blocked(blockers: &[crate::diff::Blocker]) -> Failure {
     let lines: Vec<String> =
         blockers.iter().map(|blocker| format!("{}: {}", blocker.bucket, blocker.why)).collect();
     let message = format!("this cannot be planned, and no plan was written:\n{}", lines.join("\n"));

@@ -68,7 +68,6 @@ fn what_is_not_there_is_told_with_its_code() {
         ("state rebuild", (64, "cli/no-archive")),
         ("verify", (64, "cli/no-archive")),
         ("verify photos", (64, "cli/unknown-bucket")),
-        ("policy render photos", (5, "cli/not-offered")),
         ("init", (64, "cli/no-bucket")),
     ] {
         assert_eq!(failure(at, line), told, "{line}");

@@ -39,15 +39,17 @@ pub(super) fn find(desired: &Desired, observed: &Observed, observed_at_ms: i64) 
         block(directory_bucket(wanted));
         block(another_owner(desired, seen));
         let (Some(archive), Some(tally)) = (&wanted.archive, &seen.tally) else { continue };
+        block(suddenly_empty(wanted, tally));
         block(unknown_classes(tally));
         block(seen.destination.as_ref().and_then(|place| place.trouble.clone()));
         if archive.then.deletes() {
             block(mfa_delete(seen));
-            block(object_lock(seen));
             block(versions_left_behind(archive, tally));
         }
         if archive.then == AfterArchive::DeleteBucket {
+            block(object_lock(seen));
             block(objects_left_behind(archive, tally));
+            block(nulls_left_behind(archive, seen, tally));
             block(live_writers(seen, observed_at_ms));
         }
     }
@@ -71,6 +73,17 @@ fn another_owner(desired: &Desired, seen: &SeenBucket) -> Option<String> {
     ))
 }
 
+fn suddenly_empty(wanted: &DesiredBucket, tally: &Tally) -> Option<String> {
+    (tally.vanished > 0).then(|| {
+        format!(
+            "is listed as empty, but {} object versions that nobody here deleted were in it when \
+             it was listed last, which is suspicious: look whether they are really gone, and by \
+             whom; if that is right, `s3plan state reset {}` forgets them, then plan again",
+            tally.vanished, wanted.name
+        )
+    })
+}
+
 fn unknown_classes(tally: &Tally) -> Option<String> {
     let (class, key) = tally.unknown_classes.iter().next()?;
     Some(format!(
@@ -89,8 +102,9 @@ fn mfa_delete(seen: &SeenBucket) -> Option<String> {
 
 fn object_lock(seen: &SeenBucket) -> Option<String> {
     (seen.bucket.object_lock == ObjectLock::On).then(|| {
-        "has Object Lock configured, so versions may be held: use `then = \"keep\"` and delete it \
-         when the retention has run out"
+        "has Object Lock configured, so versions may be held and the bucket with them: use `then = \
+         \"delete-objects\"`, which leaves what is held and names it, or `then = \"keep\"`, and \
+         delete the bucket when the retention has run out"
             .into()
     })
 }
@@ -119,6 +133,19 @@ fn objects_left_behind(archive: &DesiredArchive, tally: &Tally) -> Option<String
             "cannot be deleted: S3 holds nothing that proves {} of its objects, and such objects \
              are kept; set `unprovable = \"twice\"` to prove them by two downloads, or use `then = \
              \"delete-objects\"`",
+            kept.objects
+        )
+    })
+}
+
+fn nulls_left_behind(archive: &DesiredArchive, seen: &SeenBucket, tally: &Tally) -> Option<String> {
+    let kept = super::kept_for_want_of_condition(archive, seen, tally);
+    (!kept.is_empty()).then(|| {
+        format!(
+            "cannot be deleted: {} of its noncurrent versions are called `null`, and S3 has no \
+             conditional delete for those while versioning is suspended; use `then = \
+             \"delete-objects\"` first, after which nothing lies above them, or set \
+             `unconditional_deletes = \"compare-first\"` to have each compared right before",
             kept.objects
         )
     })

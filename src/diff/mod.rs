@@ -13,9 +13,11 @@ mod waves;
 pub use block::Blocker;
 
 use crate::model::{
-    ActionKind, BucketName, Change, Count, Desired, DesiredArchive, Endpoint, Observed, Reason,
-    SeenBucket, Takes, Tally, Unprovable, Versioning, VersionsWanted, Wave,
+    ActionKind, BucketName, Change, Count, Desired, DesiredArchive, DesiredBucket, Endpoint,
+    Observed, Reason, SeenBucket, Takes, Tally, UnconditionalDeletes, Unprovable, Versioning,
+    VersionsWanted, Wave,
 };
+use crate::policy::{self, Realm};
 
 /// All that [`compare`] found.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +39,7 @@ pub fn compare(desired: &Desired, observed: &Observed, observed_at_ms: i64) -> D
     };
     let mut waves = waves::Waves::default();
     for (wanted, seen) in desired.buckets.iter().zip(&observed.buckets) {
+        of_policy(desired, wanted, seen, observed, &mut found);
         let (Some(archive), Some(tally)) = (&wanted.archive, &seen.tally) else { continue };
         match waves.lay_out(archive, tally) {
             Ok(waves) => {
@@ -46,6 +49,36 @@ pub fn compare(desired: &Desired, observed: &Observed, observed_at_ms: i64) -> D
         }
     }
     found
+}
+
+/// A bucket is locked before anything else is done to it.
+fn of_policy(
+    desired: &Desired,
+    wanted: &DesiredBucket,
+    seen: &SeenBucket,
+    observed: &Observed,
+    found: &mut Differences,
+) {
+    let Some(wish) = &seen.policy else { return };
+    let caller = &observed.caller;
+    let realm = Realm {
+        bucket: wanted.name.as_str(),
+        account: &desired.account,
+        partition: caller.partition(),
+    };
+    let archived = wanted.archive.as_ref().map(|archive| match archive.then.deletes() {
+        true => policy::Deletes::Something,
+        false => policy::Deletes::Nothing,
+    });
+    let live = seen.bucket.policy.as_deref();
+    let compared = policy::compare(&realm, wish, live, caller, archived);
+    let blockers = compared.blockers.into_iter().map(|why| Blocker::new(&wanted.name, why));
+    found.blockers.extend(blockers);
+    if let Some(policy) = compared.change {
+        let mut changes = Changes { bucket: &wanted.name, list: Vec::new() };
+        changes.add(ActionKind::SetPolicy, wish.reason, Count::default()).policy = Some(policy);
+        found.changes.extend(changes.list);
+    }
 }
 
 fn of_archive(
@@ -107,7 +140,7 @@ fn of_deletion(
 ) {
     let then = archive.then;
     let retires = then == crate::model::AfterArchive::DeleteBucket;
-    let mut doomed = deletable(archive, tally);
+    let mut doomed = deletable(archive, seen, tally);
     if archive.versions == VersionsWanted::All {
         doomed.objects += tally.delete_markers;
     }
@@ -132,9 +165,12 @@ fn of_deletion(
     }
 }
 
-/// What may be deleted once proven: the selected objects less those that nothing can prove.
-fn deletable(archive: &DesiredArchive, tally: &Tally) -> Count {
-    let kept = kept_for_want_of_proof(archive, tally);
+/// What may be deleted once proven: the selected objects less those that nothing can prove, or that
+/// no condition would protect.
+fn deletable(archive: &DesiredArchive, seen: &SeenBucket, tally: &Tally) -> Count {
+    // An object may be among both; counting it twice would make the ceiling too low.
+    let kept = kept_for_want_of_proof(archive, tally)
+        .max_of(kept_for_want_of_condition(archive, seen, tally));
     Count {
         objects: tally.selected.objects.saturating_sub(kept.objects),
         bytes: tally.selected.bytes.saturating_sub(kept.bytes),
@@ -146,6 +182,27 @@ pub(crate) fn kept_for_want_of_proof(archive: &DesiredArchive, tally: &Tally) ->
     match archive.unprovable {
         Unprovable::Keep => tally.unproven,
         Unprovable::Twice | Unprovable::Size => Count::default(),
+    }
+}
+
+/// The selected objects that stay in S3 because it has no conditional delete for them.
+///
+/// Source: S3 API Reference, DeleteObject: `If-Match` is compared with the current version only.
+pub(crate) fn kept_for_want_of_condition(
+    archive: &DesiredArchive,
+    seen: &SeenBucket,
+    tally: &Tally,
+) -> Count {
+    let refuses = archive.unconditional_deletes == UnconditionalDeletes::Refuse;
+    match seen.bucket.versioning == Versioning::Suspended && refuses {
+        true => tally.noncurrent_null,
+        false => Count::default(),
+    }
+}
+
+impl Count {
+    fn max_of(self, other: Self) -> Self {
+        if other.objects > self.objects { other } else { self }
     }
 }
 

@@ -111,7 +111,7 @@ fn placeholders(key: &'static str, text: &str, at: &Span, found: &mut Findings) 
 ///
 /// Source: IAM User Guide, "IAM identifiers" (ARNs) and "IAM and STS quotas" (names: up to 64
 /// letters, digits and `+=,.@_-`).
-pub(super) fn identity(text: &str) -> Result<LockTo, &'static str> {
+pub fn identity(text: &str) -> Result<LockTo, &'static str> {
     if text == "me" {
         return Ok(LockTo::Me);
     }

@@ -39,6 +39,7 @@ use toml::de::DeTable;
 
 use crate::model::AccountId;
 
+pub use check::identity as read_identity;
 pub use draft::draft;
 pub use error::{ManifestError, Span};
 pub use kind::Kind;

@@ -151,6 +151,11 @@ pub struct Tally {
     pub delete_markers: u64,
     /// Noncurrent versions listed.
     pub noncurrent: Count,
+    /// Of the selected ones, noncurrent versions called `null`.
+    pub noncurrent_null: Count,
+    /// Versions and markers that the state knew, and that no run of ours deleted, where the bucket
+    /// is listed as empty now; 0 where it is not.
+    pub vanished: u64,
     /// What the outcome covers: passes the filters, is of a wanted version.
     pub selected: Count,
     /// The selected ones by storage class.

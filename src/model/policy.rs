@@ -1,6 +1,7 @@
 //! Policy outcomes with their identities looked up, and the changes that come of them.
 
 use super::desired::LockMode;
+use super::reason::Reason;
 
 /// Somebody a bucket is locked to, as AWS knows them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +38,8 @@ pub struct PolicyWish {
     pub document: WantedDocument,
     /// Set it even where it costs the caller their own access.
     pub lose_access: bool,
+    /// Why a change is needed, where the live policy is another one.
+    pub reason: Reason,
     /// What a reviewer should know, one sentence each.
     pub notes: Vec<String>,
     /// What stands in the way and was found by asking AWS, one sentence each.
@@ -57,6 +60,8 @@ pub enum WantedDocument {
     },
     /// Exactly this one, checked and with `{{bucket}}` filled in.
     Text(String),
+    /// Exactly this text, which the bucket had before.
+    Kept(String),
     /// No policy at all.
     Absent,
 }

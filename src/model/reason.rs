@@ -27,6 +27,14 @@ pub enum Reason {
     DeletionFollows,
     /// The manifest's `then` asks for it.
     Then(AfterArchive),
+    /// The bucket is not locked as the manifest wants.
+    NotLocked,
+    /// The live policy is not the one of the manifest.
+    OtherPolicy,
+    /// The manifest wants no policy.
+    NoPolicyWanted,
+    /// A policy that was replaced before is put back.
+    RolledBack,
 }
 
 impl fmt::Display for Reason {
@@ -41,6 +49,10 @@ impl fmt::Display for Reason {
             Self::NotSealed => f.write_str("the archive is not a complete bag yet"),
             Self::NotAws => f.write_str("not AWS: are conditions on deletes honoured?"),
             Self::DeletionFollows => f.write_str("deletions follow: a person must say yes"),
+            Self::NotLocked => f.write_str("not locked as the manifest wants"),
+            Self::OtherPolicy => f.write_str("the live policy is not the manifest's"),
+            Self::NoPolicyWanted => f.write_str("the manifest wants no policy"),
+            Self::RolledBack => f.write_str("puts back what was there before"),
             Self::Then(then) => write!(f, "the manifest says then = \"{}\"", then.as_str()),
         }
     }

@@ -18,7 +18,7 @@ pub enum Drift {
     /// The same key (and version), with other bytes or another date.
     Changed {
         /// What the inventory has.
-        number: Number,
+        then: Box<Row>,
         /// What is there now.
         now: ObjectVersion,
     },
@@ -124,7 +124,7 @@ impl Rows<'_> {
             match known.remove(&now.version_id) {
                 None => on(Drift::New(now))?,
                 Some(row) if is_same(&row.object, &now) => same += 1,
-                Some(row) => on(Drift::Changed { number: row.number, now })?,
+                Some(row) => on(Drift::Changed { then: Box::new(row), now })?,
             }
         }
         for row in known.into_values() {

@@ -7,7 +7,7 @@ use super::fresh::listing_for;
 use crate::archive::keymap::FolderWatch;
 use crate::aws::{Bucket, Head};
 use crate::model::{BucketName, Endpoint, ObjectVersion, StorageClass, Thaw, Versioning};
-use crate::state::{Inventory, State};
+use crate::state::{Inventory, State, StateError};
 
 /// HEADs at a time for objects whose tier no listing shows.
 const HEADS_AT_A_TIME: usize = 16;
@@ -21,10 +21,24 @@ pub struct Progress<'a> {
     pub listed: u64,
 }
 
-/// Lists a bucket, stores the listing as its inventory, and gives it.
+/// What a listing came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// It is the bucket's inventory now.
+    Taken(Inventory),
+    /// The bucket is listed as empty, but the state knew this many versions and markers that no run
+    /// of ours deleted: the old inventory was left as it was.
+    SuddenlyEmpty {
+        /// How many.
+        known: u64,
+    },
+}
+
+/// Lists a bucket and stores the listing as its inventory.
 ///
 /// Progress of earlier runs is carried over by the state. An inventory that could not be finished
-/// leaves the old one as it was.
+/// leaves the old one as it was, and so does a bucket that is empty all of a sudden: a server that
+/// lost its disk lists like that.
 ///
 /// # Errors
 /// What AWS or the state could not do.
@@ -35,7 +49,7 @@ pub async fn take_inventory(
     versioning: Versioning,
     now_ms: i64,
     progress: &mut (dyn FnMut(Progress<'_>) + Send),
-) -> Result<Inventory, ObserveError> {
+) -> Result<Listed, ObserveError> {
     let mut pages = door.list(listing_for(versioning), None);
     let mut writer = tokio::task::block_in_place(|| state.begin_inventory(bucket))?;
     let mut folders = FolderWatch::default();
@@ -54,7 +68,20 @@ pub async fn take_inventory(
         listed += objects.len() as u64;
         progress(Progress { bucket, listed });
     }
-    Ok(tokio::task::block_in_place(|| writer.finish(now_ms))?)
+    tokio::task::block_in_place(|| {
+        let known = if listed == 0 { known_to_be_there(state, bucket)? } else { 0 };
+        if known > 0 {
+            return Ok(Listed::SuddenlyEmpty { known });
+        }
+        Ok(Listed::Taken(writer.finish(now_ms)?))
+    })
+}
+
+/// How many versions and markers of the last listing nobody here asked S3 to delete.
+fn known_to_be_there(state: &State, bucket: &BucketName) -> Result<u64, StateError> {
+    let known = state.inventory(bucket)?.map_or(0, |inventory| inventory.rows());
+    let counts = state.counts(bucket)?;
+    Ok(known.saturating_sub(counts.delete_sent.objects.max(counts.deleted.objects)))
 }
 
 /// Asks by HEAD for what a listing does not tell: whether INTELLIGENT_TIERING objects are archived,

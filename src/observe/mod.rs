@@ -12,7 +12,7 @@ mod tally;
 
 pub use fresh::{Drift, compare_with_inventory, listing_for};
 pub use in_place::{InPlace, OnDisk};
-pub use listing::{Progress, take_inventory};
+pub use listing::{Listed, Progress, take_inventory};
 pub use tally::tally;
 
 use thiserror::Error;
@@ -80,7 +80,8 @@ async fn look_at(
         return Ok(SeenBucket { bucket, tally: None, destination: None, policy: None });
     };
     let selection = Selection::new(&archive.include, &archive.exclude, archive.versions)?;
-    take_inventory(&door, state, &wanted.name, bucket.versioning, now_ms, progress).await?;
+    let listed =
+        take_inventory(&door, state, &wanted.name, bucket.versioning, now_ms, progress).await?;
     let (tally, destination) =
         tokio::task::block_in_place(|| -> Result<(Tally, Destination), ObserveError> {
             let (to, name) = (&archive.to_path, &wanted.name);
@@ -91,13 +92,16 @@ async fn look_at(
                 FoundAt::Nothing => InPlace::nowhere(state, name),
                 FoundAt::Archive | FoundAt::Files => InPlace::open(to, state, name)?,
             };
-            let tally = match tally(state, name, &selection, on_disk) {
+            let mut tally = match tally(state, name, &selection, on_disk) {
                 Err(ObserveError::Archive(error)) => {
                     place.trouble = Some(destination::unreadable(&error));
                     tally(state, name, &selection, InPlace::nowhere(state, name))?
                 }
                 other => other?,
             };
+            if let Listed::SuddenlyEmpty { known } = listed {
+                tally.vanished = known;
+            }
             if place.found == FoundAt::Files && tally.present.is_empty() {
                 place.trouble.get_or_insert_with(|| destination::others_files(to));
             }

@@ -61,6 +61,9 @@ fn count(
         return Ok(());
     }
     tally.selected.add(object.size);
+    if object.standing == Standing::Noncurrent && object.version_id.as_deref() == Some("null") {
+        tally.noncurrent_null.add(object.size);
+    }
     tally.by_class.entry(object.class.clone()).or_default().add(object.size);
     let newest = tally.newest_by_class.entry(object.class.clone()).or_insert(i64::MIN);
     *newest = (*newest).max(object.last_modified_ms);

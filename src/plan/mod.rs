@@ -208,7 +208,7 @@ pub fn make(
         buckets: buckets.collect(),
         actions: graph.actions,
     };
-    let words = words::tell(&body, desired, observed, prices);
+    let words = words::tell(&body, desired, observed, &found.changes, prices);
     Ok(file::complete(body, words))
 }
 

@@ -8,15 +8,21 @@ use std::fmt::Write as _;
 use bytesize::ByteSize;
 
 use crate::model::{
-    Action, ActionKind, AfterArchive, Count, Desired, Endpoint, Observed, SeenBucket, Tally,
-    UnconditionalDeletes, Unprovable, Usd, counted, grouped,
+    Action, ActionKind, AfterArchive, Change, Count, Desired, Endpoint, Observed, PolicyChange,
+    SeenBucket, Tally, UnconditionalDeletes, Unprovable, Usd, counted, grouped,
 };
 
 use super::prices::Prices;
 use super::{Body, PlannedArchive, PlannedBucket};
 
 /// Tells a plan. What is wanted and what was observed stand in the order of the plan's buckets.
-pub fn tell(body: &Body, desired: &Desired, observed: &Observed, prices: &Prices) -> String {
+pub fn tell(
+    body: &Body,
+    desired: &Desired,
+    observed: &Observed,
+    changes: &[Change],
+    prices: &Prices,
+) -> String {
     let mut text = String::new();
     let endpoint = match body.endpoint {
         Endpoint::Aws => "",
@@ -26,11 +32,14 @@ pub fn tell(body: &Body, desired: &Desired, observed: &Observed, prices: &Prices
     let seen = desired.buckets.iter().zip(&observed.buckets);
     for (bucket, (wanted, seen)) in body.buckets.iter().zip(seen) {
         line(&mut text, format_args!(""));
-        tell_bucket(&mut text, body, bucket, seen, |text, tally| {
+        tell_bucket(&mut text, bucket, seen, |text, tally| {
             if let Some(archive) = &wanted.archive {
                 money::tell(text, archive, tally, prices);
             }
         });
+        let policy = changes.iter().filter(|change| change.bucket == bucket.name);
+        let policy = policy.filter_map(|change| change.policy.as_ref()).next();
+        tell_actions(&mut text, body, bucket, policy);
     }
     line(&mut text, format_args!(""));
     line(&mut text, format_args!("{}", summary(body)));
@@ -61,7 +70,12 @@ fn summary(body: &Body) -> String {
             parts.push(format!("{verb} {number} ({})", ByteSize::b(sum.bytes)));
         }
     }
-    let buckets = body.actions.iter().filter(|a| a.kind == ActionKind::DeleteBucket).count() as u64;
+    let of_kind = |kind| body.actions.iter().filter(|a| a.kind == kind).count() as u64;
+    let policies = of_kind(ActionKind::SetPolicy);
+    if policies > 0 {
+        parts.insert(0, format!("set the policy of {}", counted(policies, "bucket")));
+    }
+    let buckets = of_kind(ActionKind::DeleteBucket);
     if buckets > 0 {
         parts.push(format!("delete {}", counted(buckets, "bucket")));
     }
@@ -98,13 +112,12 @@ fn early_deletion(body: &Body) -> Option<Usd> {
 
 fn tell_bucket(
     text: &mut String,
-    body: &Body,
     bucket: &PlannedBucket,
     seen: &SeenBucket,
     tell_money: impl Fn(&mut String, &Tally),
 ) {
     let Some(archive) = &bucket.archive else {
-        line(text, format_args!("{} ({})", bucket.name, bucket.region));
+        line(text, format_args!("{} ({}), its policy only", bucket.name, bucket.region));
         return;
     };
     let then = match archive.then {
@@ -117,6 +130,14 @@ fn tell_bucket(
         tell_tally(text, archive, tally);
         tell_money(text, tally);
     }
+}
+
+fn tell_actions(
+    text: &mut String,
+    body: &Body,
+    bucket: &PlannedBucket,
+    policy: Option<&PolicyChange>,
+) {
     let actions: Vec<&Action> =
         body.actions.iter().filter(|action| action.bucket == bucket.name).collect();
     if actions.is_empty() {
@@ -128,6 +149,10 @@ fn tell_bucket(
             line(text, format_args!("  ─────────────── no way back from here ───────────────"));
         }
         line(text, format_args!("{told}"));
+        let policy = policy.filter(|_| actions[place].kind == ActionKind::SetPolicy);
+        for words in policy.iter().flat_map(|policy| &policy.words) {
+            line(text, format_args!("      {words}"));
+        }
     }
 }
 

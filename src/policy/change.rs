@@ -35,6 +35,7 @@ pub fn new_document(
 ) -> Result<Option<String>, BadIdentity> {
     let text = match &wish.document {
         WantedDocument::Absent => return Ok(None),
+        WantedDocument::Kept(text) => return Ok(Some(text.clone())),
         WantedDocument::Text(text) => {
             words::to_put(&serde_json::Value::Object(Document::parse(text)?.value))
         }

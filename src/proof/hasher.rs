@@ -15,8 +15,7 @@ pub struct Hasher {
     parts: Option<Parts>,
 }
 
-/// The digests of the parts, each folded into the digest of digests as soon as it is whole, so that
-/// ten thousand parts cost no more memory than one.
+/// The digests of the parts, each folded into the digest of digests as soon as it is whole.
 #[derive(Debug)]
 struct Parts {
     sizes: Vec<u64>,
@@ -26,7 +25,12 @@ struct Parts {
     left: u64,
     /// For each algorithm: the current part's digest, and the digest of those before.
     running: Vec<(Algorithm, Running, Running)>,
+    /// The digests of the parts before, by the same algorithms, but for MD5: S3 never tells those.
+    closed: Vec<Vec<Vec<u8>>>,
 }
+
+/// For each algorithm the digest of each part in order.
+type PartDigests = Vec<(Algorithm, Vec<Vec<u8>>)>;
 
 impl Hasher {
     /// Starts a stream whose proof the ladder will judge.
@@ -39,7 +43,8 @@ impl Hasher {
             of(Scope::Parts).map(|a| (a, Running::new(a), Running::new(a))).collect();
         let parts = (!running.is_empty()).then(|| {
             let sizes = ladder.part_sizes().to_vec();
-            Parts { left: sizes.first().copied().unwrap_or(0), sizes, at: 0, running }
+            let closed = vec![Vec::new(); running.len()];
+            Parts { left: sizes.first().copied().unwrap_or(0), sizes, at: 0, running, closed }
         });
         Self {
             sha256: Sha256::new(),
@@ -66,8 +71,13 @@ impl Hasher {
         let sha256: [u8; 32] = self.sha256.finalize().into();
         let mut values = vec![(Need::whole(Algorithm::Sha256), sha256.to_vec())];
         values.extend(self.whole.into_iter().map(|(a, d)| (Need::whole(a), d.finish())));
-        values.extend(self.parts.into_iter().flat_map(Parts::finish));
-        Digests { sha256, size: self.size, values }
+        let mut of_parts = Vec::new();
+        if let Some(parts) = self.parts {
+            let (whole, each) = parts.finish();
+            values.extend(whole);
+            of_parts = each;
+        }
+        Digests { sha256, size: self.size, values, of_parts }
     }
 }
 
@@ -98,16 +108,23 @@ impl Parts {
     }
 
     fn close_part(&mut self) {
-        for (algorithm, part, all) in &mut self.running {
-            all.update(&std::mem::replace(part, Running::new(*algorithm)).finish());
+        for ((algorithm, part, all), closed) in self.running.iter_mut().zip(&mut self.closed) {
+            let digest = std::mem::replace(part, Running::new(*algorithm)).finish();
+            all.update(&digest);
+            if *algorithm != Algorithm::Md5 {
+                closed.push(digest);
+            }
         }
     }
 
-    fn finish(mut self) -> Vec<(Need, Vec<u8>)> {
+    /// The digests of digests, and those of each part.
+    fn finish(mut self) -> (Vec<(Need, Vec<u8>)>, PartDigests) {
         // Empty parts at the end have no bytes that would close those before them.
         self.update(&[]);
         self.close_part();
-        self.running.into_iter().map(|(a, _, all)| (Need::parts(a), all.finish())).collect()
+        let each = self.running.iter().map(|(a, ..)| *a).zip(self.closed).collect();
+        let whole = self.running.into_iter().map(|(a, _, all)| (Need::parts(a), all.finish()));
+        (whole.collect(), each)
     }
 }
 
@@ -117,9 +134,16 @@ pub struct Digests {
     sha256: [u8; 32],
     size: u64,
     values: Vec<(Need, Vec<u8>)>,
+    of_parts: PartDigests,
 }
 
 impl Digests {
+    /// The digest of each part in order; empty where none was needed.
+    pub fn of_parts(&self, algorithm: Algorithm) -> &[Vec<u8>] {
+        let of = self.of_parts.iter().find(|(have, _)| *have == algorithm);
+        of.map_or(&[], |(_, digests)| digests)
+    }
+
     /// The SHA-256 of all bytes.
     pub fn sha256(&self) -> &[u8; 32] {
         &self.sha256

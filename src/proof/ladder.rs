@@ -119,7 +119,11 @@ struct Rung {
 /// What it means when a digest differs from S3's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mismatch {
+    /// The bytes are wrong.
     Corrupt,
+    /// They may be, or S3's word was read wrongly: worth another look.
+    Doubtful,
+    /// Nothing: right bytes need not match either.
     SaysNothing,
 }
 
@@ -163,6 +167,12 @@ impl Ladder {
     /// only mean that the parts are not alike.
     pub fn assumes_part_sizes(&self) -> bool {
         matches!(self.parts, PartSizes::Assumed(_)) && self.over_parts()
+    }
+
+    /// Whether right bytes should have matched something: [`Verdict::Unproven`] may then mean that
+    /// they are wrong, and a second download would show it.
+    pub fn expects_a_match(&self) -> bool {
+        self.usable().any(|rung| rung.mismatch != Mismatch::SaysNothing)
     }
 
     /// The part sizes that the digests over parts go by; empty where they are not known.
@@ -260,8 +270,8 @@ impl PartSizes {
 fn full_checksums(offer: &Offer) -> Vec<Rung> {
     let (readable, mismatch) = match offer.checksum_type {
         Some(ChecksumType::FullObject) => (true, Mismatch::Corrupt),
-        Some(ChecksumType::Composite) => (false, Mismatch::SaysNothing),
-        None => (true, Mismatch::SaysNothing),
+        Some(ChecksumType::Composite) => (false, Mismatch::Doubtful),
+        None => (true, Mismatch::Doubtful),
     };
     let rungs = stored_checksums(offer).filter(|_| readable);
     rungs
@@ -271,7 +281,7 @@ fn full_checksums(offer: &Offer) -> Vec<Rung> {
             expected,
             digest,
             // `-N` contradicts the statement: then neither is to be trusted alone.
-            mismatch: if count.is_some() { Mismatch::SaysNothing } else { mismatch },
+            mismatch: if count.is_some() { Mismatch::Doubtful } else { mismatch },
         })
         .collect()
 }
@@ -283,13 +293,17 @@ fn plain_etag(offer: &Offer) -> Option<Rung> {
     let single = offer.part_sizes.len() < 2
         && offer.first_part.is_none_or(|first| first == offer.size)
         && offer.checksum_type != Some(ChecksumType::Composite);
-    let certain = single && !offer.opaque_etag;
+    let mismatch = match (offer.opaque_etag, single) {
+        (true, _) => Mismatch::SaysNothing,
+        (false, true) => Mismatch::Corrupt,
+        (false, false) => Mismatch::Doubtful,
+    };
     Some(Rung {
         need: Need::whole(Algorithm::Md5),
         kind: ProofKind::Md5ETag,
         expected: offer.etag.as_str().to_ascii_lowercase(),
         digest: md5.to_vec(),
-        mismatch: if certain { Mismatch::Corrupt } else { Mismatch::SaysNothing },
+        mismatch,
     })
 }
 
@@ -314,7 +328,7 @@ fn composite_checksums(offer: &Offer, parts: &PartSizes) -> Vec<Rung> {
                 kind: ProofKind::CompositeChecksum(algorithm.name().to_owned()),
                 expected,
                 digest,
-                mismatch: if certain { Mismatch::Corrupt } else { Mismatch::SaysNothing },
+                mismatch: if certain { Mismatch::Corrupt } else { Mismatch::Doubtful },
             }
         })
         .collect()
@@ -328,7 +342,7 @@ fn multipart_etag(offer: &Offer) -> Option<Rung> {
         kind: ProofKind::MultipartETag,
         expected: offer.etag.as_str().to_ascii_lowercase(),
         digest: md5.to_vec(),
-        mismatch: Mismatch::SaysNothing,
+        mismatch: if offer.opaque_etag { Mismatch::SaysNothing } else { Mismatch::Doubtful },
     })
 }
 

@@ -17,6 +17,8 @@ pub struct Evidence<'a> {
     pub proven: Count,
     /// How many by each kind of proof, in words.
     pub proofs: Vec<(String, u64)>,
+    /// Where a guarantee is weaker than usual, one line each.
+    pub caveats: &'a [String],
     /// What follows a yes, one line each.
     pub consequences: &'a [String],
 }
@@ -39,6 +41,9 @@ pub fn evidence_words(evidence: &Evidence<'_>) -> String {
         lines.push(format!("            {}: {}", shown(proof), counted(*count, "object")));
     }
     lines.push(format!("  evidence  {}", evidence.id));
+    for caveat in evidence.caveats {
+        lines.push(styled(BOLD, &format!("  ! {}", shown(caveat))));
+    }
     lines.push(styled(BOLD, "A yes means:"));
     for consequence in evidence.consequences {
         lines.push(styled(RED, &format!("  - {}", shown(consequence))));
@@ -62,6 +67,7 @@ mod tests {
                 id: &EvidenceId::new("0123456789abcdef").expect("16 digits"),
                 proven: Count { objects: 1_204, bytes: 41 << 30 },
                 proofs: vec![("full CRC64NVME".into(), 1_200), ("md5-etag".into(), 4)],
+                caveats: &["readback = client: 4 files were read back through a client".into()],
                 consequences: &[
                     "1,204 objects are deleted from S3".into(),
                     "the bucket is deleted".into(),

@@ -73,9 +73,12 @@ impl Line {
             Fact::DeleteFormFound { bucket, form } => {
                 (Weight::Step, plain, format!("{bucket}: {}", delete_form(*form)))
             }
-            Fact::GateOpened { bucket, evidence } => {
-                let text =
-                    format!("{bucket}: proven; to delete it: s3plan approve {bucket}@{evidence}");
+            Fact::GateOpened { bucket, evidence, caveats } => {
+                let weaker: String =
+                    caveats.iter().map(|caveat| format!(" ({})", shown(caveat))).collect();
+                let text = format!(
+                    "{bucket}: proven{weaker}; to delete it: s3plan approve {bucket}@{evidence}"
+                );
                 (Weight::News, CYAN, text)
             }
             Fact::Approved { bucket, evidence, by } => {

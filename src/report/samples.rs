@@ -62,7 +62,7 @@ pub fn events() -> Vec<Event> {
             version_id: None,
             why: "it was overwritten".into(),
         },
-        Fact::GateOpened { bucket: bucket(), evidence: evidence() },
+        Fact::GateOpened { bucket: bucket(), evidence: evidence(), caveats: Vec::new() },
         Fact::Approved { bucket: bucket(), evidence: evidence(), by: "alice".into() },
     ];
     let number = |(seq, fact)| Event { seq, at, fact };

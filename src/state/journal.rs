@@ -270,6 +270,19 @@ impl State {
         })
     }
 
+    /// Forgets a run and its journal, so that the same plan can be performed once more: a plan that
+    /// was made anew, byte for byte as an old one, wants done what has been undone since.
+    ///
+    /// # Errors
+    /// Where it cannot be made durable.
+    pub fn forget_run(&self, run: &str) -> Result<(), StateError> {
+        self.write(Care::Usual, |tx| {
+            table::write(tx, RUNS)?.remove(run.as_bytes())?;
+            table::write(tx, FACTS)?.clear_prefix(&text_key(run))?;
+            table::write(tx, STANDINGS)?.clear_prefix(&text_key(run))
+        })
+    }
+
     /// Nothing of the run is left to do.
     ///
     /// # Errors

@@ -89,6 +89,34 @@ fn only_one_room_names_the_sdk_and_only_one_names_redb() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What deletes asks for evidence that was approved: only the eraser and the last step of a bucket
+/// have it, and the probe has objects of its own.
+#[test]
+fn nothing_is_deleted_but_through_the_doors_that_ask_for_evidence() {
+    const DOORS: &[(&str, &[&str])] = &[
+        (".delete_batch(", &["apply/eraser", "apply/actions/probe_deletes"]),
+        (".delete_one(", &["apply/eraser", "apply/actions/probe_deletes"]),
+        (".delete_bucket(", &["apply/actions/delete_bucket"]),
+        (".abort_upload(", &["apply/actions/abort_uploads"]),
+        ("EvidenceBuilder::new(", &["apply/evidence"]),
+        ("Approved(", &["apply/evidence"]),
+    ];
+    let mut wrong = Vec::new();
+    let mut met = BTreeSet::new();
+    for (room, path, text) in sources() {
+        let path = path.display().to_string();
+        for (call, doors) in DOORS.iter().filter(|(call, _)| text.contains(*call)) {
+            met.insert(*call);
+            let at_home = matches!(room.as_str(), "aws" | "proof");
+            if !at_home && !doors.contains(&path.as_str()) {
+                wrong.push(format!("{path}: {call}…) is behind the doors {doors:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(met.len(), DOORS.len(), "a call has another name by now: {met:?}");
+}
+
 #[test]
 fn imports_are_read_in_every_way_they_can_be_written() {
     let text = "use crate::model::{Name, Size};\nuse crate::{\n    aws::Aws,\n    proof,\n};\n\

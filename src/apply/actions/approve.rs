@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::apply::end::{End, Trouble};
 use crate::apply::engine::{Moved, OnlyWaits, Shared};
-use crate::apply::evidence::gather;
+use crate::apply::eraser::form_of;
+use crate::apply::evidence::{Gathered, approval_of as find, gather};
 use crate::apply::person::{Answer, Shown};
 use crate::apply::work::{Work, blocking};
 use crate::event::{Fact, WaitingFor};
@@ -20,19 +21,29 @@ const NAMED: usize = 100;
 
 pub(super) async fn run(work: &Work, shared: &Shared, action: &Action) -> Result<End, Trouble> {
     name_what_moved(work).await?;
-    let evidence = blocking(|| gather(work))?;
+    let form = form_of(work)?;
+    let Gathered { evidence, caveats } = blocking(|| gather(work, form))?;
     let done = End::Done { objects: evidence.objects(), bytes: evidence.bytes() };
     if find(work, evidence.id())?.is_some() {
         return Ok(done);
     }
-    let opened = Fact::GateOpened { bucket: work.name().clone(), evidence: evidence.id().clone() };
+    let opened = Fact::GateOpened {
+        bucket: work.name().clone(),
+        evidence: evidence.id().clone(),
+        caveats: caveats.clone(),
+    };
     blocking(|| work.recorder.record(opened))?;
 
     if let Some(end) = take_in_options(work, action, &evidence)? {
         return Ok(end);
     }
     let consequences = consequences(work, &evidence);
-    let shown = Shown { bucket: work.name(), evidence: &evidence, consequences: &consequences };
+    let shown = Shown {
+        bucket: work.name(),
+        evidence: &evidence,
+        caveats: &caveats,
+        consequences: &consequences,
+    };
     match blocking(|| work.person.asks(shown)) {
         Answer::Yes { os_user } => {
             keep(work, action, &approval(work, evidence.id(), &os_user))?;
@@ -90,12 +101,6 @@ fn approval(work: &Work, evidence: &EvidenceId, os_user: &str) -> Approval {
         at_ms: work.clock.now().as_millisecond(),
         run: Some(work.recorder.run().to_owned()),
     }
-}
-
-/// The approval of exactly this evidence, if somebody gave it.
-pub(super) fn find(work: &Work, evidence: &EvidenceId) -> Result<Option<Approval>, Trouble> {
-    let approvals = blocking(|| work.state.approvals(work.name()))?;
-    Ok(approvals.into_iter().find(|approval| &approval.evidence == evidence))
 }
 
 /// Lists the bucket once more before anybody is asked, and names what is not as it was listed.

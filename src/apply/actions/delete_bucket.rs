@@ -1,7 +1,7 @@
 //! `delete-bucket`: deletes the bucket, only if a last listing of its versions is empty.
 
 use crate::apply::end::{End, Trouble};
-use crate::apply::evidence::gather;
+use crate::apply::evidence::Approved;
 use crate::apply::work::{Work, blocking};
 use crate::aws::{BucketDeletion, ErrorKind};
 use crate::model::{Action, Versioning};
@@ -14,9 +14,9 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
         return Ok(End::Done { objects: 0, bytes: 0 });
     }
     let ours = open_intent(work)?;
-    let evidence = blocking(|| gather(work))?;
-    if super::approve::find(work, evidence.id())?.is_none() {
-        return Ok(End::Refused("what is proven now is not what was approved".into()));
+    let evidence = Approved::of(work)?;
+    if let Some(why) = undeleted(work)? {
+        return Ok(End::Stale(why));
     }
     let gone = match what_is_left(work).await {
         Ok(None) => false,
@@ -94,6 +94,20 @@ fn record_intent(work: &Work, action: &Action) -> Result<u64, Trouble> {
     });
     blocking(|| work.state.commit(batch))?;
     Ok(id)
+}
+
+/// Why the bucket cannot be empty, by what the state knows: a listing without an entry does not
+/// outweigh objects that nobody deleted.
+fn undeleted(work: &Work) -> Result<Option<String>, Trouble> {
+    let known = blocking(|| work.state.inventory(work.name()))?.map_or(0, |known| known.rows());
+    let deleted = blocking(|| work.state.counts(work.name()))?.deleted.objects;
+    Ok((known > deleted).then(|| {
+        format!(
+            "{} of the {known} object versions and markers that were listed are not known to be \
+             deleted; the bucket stays",
+            known - deleted
+        )
+    }))
 }
 
 /// The first thing that is still in the bucket: a version, a marker, an unfinished upload.

@@ -1,23 +1,23 @@
 //! `delete-objects`: deletes exactly what was proven and approved, each under its own condition.
 //!
-//! Before the first delete: the evidence is gathered anew and must be the approved one, files that
-//! were read back more than a day ago are read again, and the bucket is listed once more. What is
-//! new or changed is left alone and named. "Sent" is recorded before each request and "deleted"
+//! Before the first delete: files that were read back more than a day ago are read again, the
+//! evidence is gathered anew and must be the approved one, and the bucket is listed once more. What
+//! is new or changed is left alone and named. "Sent" is recorded before each request and "deleted"
 //! after it, so that a lost answer is a question to the next listing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{approve, verify};
+use super::verify;
 use crate::apply::end::{End, Trouble};
-use crate::apply::evidence::{gather, is_deletable};
+use crate::apply::eraser::Eraser;
+use crate::apply::evidence::{is_deletable, why_kept};
 use crate::apply::work::{Work, blocking};
-use crate::aws::{Condition, DeleteTarget, Deletion, ErrorKind};
-use crate::event::{DeleteForm, Fact};
-use crate::model::{Action, Endpoint, Number, Versioning};
+use crate::aws::Deletion;
+use crate::event::Fact;
+use crate::model::{Action, Number, Standing, Versioning};
 use crate::observe::{Drift, compare_with_inventory};
-use crate::proof::Evidence;
 use crate::state::{Batch, Mark, Row, With};
 
 /// Evidence older than this is read back again before it counts.
@@ -34,32 +34,29 @@ const PAUSE: Duration = Duration::from_secs(1);
 const NAMED: u64 = 100;
 
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
+    let counts = blocking(|| work.state.counts(work.name()))?;
+    if counts.delete_sent.objects > counts.deleted.objects {
+        // Some may be gone already: their files are the only copies now, and not to be fetched anew.
+        look_again(work).await?;
+    }
     let now_ms = work.clock.now().as_millisecond();
     verify::read_again(work, action, now_ms - FRESH_MS).await?;
-    let evidence = blocking(|| gather(work))?;
-    if approve::find(work, evidence.id())?.is_none() {
-        return Ok(End::Refused(format!(
-            "what is proven now ({}) is not what was approved; nothing was deleted, and the next \
-             plan asks anew",
-            evidence.id()
-        )));
-    }
+    let eraser = Eraser::new(work, action)?;
+    eraser.check_versioning().await?;
     let mut deleter = Deleter {
         work,
         action,
-        evidence: &evidence,
-        form: form(work)?,
-        moved: look_again(work, action).await?,
+        eraser,
+        moved: BTreeSet::new(),
         tally: Tally::default(),
         rounds_left: ROUNDS,
     };
     let mut pause = PAUSE;
     loop {
-        deleter.rounds_left -= 1;
-        deleter.tally = Tally::default();
+        deleter.begin_round().await?;
         // Data first, markers last: a marker that goes first brings an old version back to life.
-        deleter.delete_all(Pass::Data).await?;
-        deleter.delete_all(Pass::Markers).await?;
+        deleter.delete_data().await?;
+        deleter.delete_markers().await?;
         if deleter.tally.unknown == 0 || deleter.rounds_left == 0 {
             return Ok(deleter.end());
         }
@@ -69,15 +66,7 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
             () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
         }
         pause *= 2;
-        deleter.moved = look_again(work, action).await?;
     }
-}
-
-/// Which rows a pass over the inventory takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pass {
-    Data,
-    Markers,
 }
 
 #[derive(Default)]
@@ -88,15 +77,15 @@ struct Tally {
     held: u64,
     denied: u64,
     unknown: u64,
+    /// Objects that were named one by one.
+    named: u64,
     example: Option<String>,
 }
 
 struct Deleter<'a> {
     work: &'a Arc<Work>,
     action: &'a Action,
-    /// Only the verifier can make one; deleting is not possible without.
-    evidence: &'a Evidence,
-    form: DeleteForm,
+    eraser: Eraser<'a>,
     /// Rows whose objects are not what they were: left alone.
     moved: BTreeSet<Number>,
     tally: Tally,
@@ -104,37 +93,19 @@ struct Deleter<'a> {
     rounds_left: u32,
 }
 
-/// The form of delete that this bucket's server honours.
-fn form(work: &Work) -> Result<DeleteForm, Trouble> {
-    if work.plan.body.endpoint == Endpoint::Aws || work.bucket.versioning == Versioning::Enabled {
-        return Ok(DeleteForm::Batch);
-    }
-    let mut found = None;
-    let mut after = 0;
-    loop {
-        let page = blocking(|| work.state.facts(work.recorder.run(), after, 1000))?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        for event in page {
-            if let Fact::DeleteFormFound { bucket, form } = event.fact
-                && &bucket == work.name()
-            {
-                found = Some(form);
-            }
-        }
-    }
-    found.ok_or_else(|| {
-        Trouble::Ends(End::Refused(
-            "it was not found out whether this server honours conditional deletes".into(),
-        ))
-    })
+/// What one more listing showed.
+#[derive(Default)]
+struct Look {
+    /// Rows whose objects are not what they were.
+    moved: BTreeSet<Number>,
+    /// Rows and keys under which a delete of ours left a marker that should have followed it.
+    leftovers: Vec<(Number, String)>,
 }
 
 /// Lists the bucket once more: gives what is not what it was, and settles deletes whose answers
 /// were lost.
-async fn look_again(work: &Work, action: &Action) -> Result<BTreeSet<Number>, Trouble> {
-    let mut moved = BTreeSet::new();
-    let mut markers = Vec::new();
+async fn look_again(work: &Work) -> Result<Look, Trouble> {
+    let mut look = Look::default();
     let mut named = 0;
     let mut batch = Batch::new();
     compare_with_inventory::<Trouble>(
@@ -145,13 +116,17 @@ async fn look_again(work: &Work, action: &Action) -> Result<BTreeSet<Number>, Tr
         |drift| {
             let (key, version_id, why) = match drift {
                 Drift::New(now) => (now.key, now.version_id, "new since the plan was made"),
-                Drift::Changed { number, now } => {
-                    if now.delete_marker && was_sent(work, number)? {
-                        markers.push((number, now));
-                        return Ok(());
-                    }
-                    moved.insert(number);
-                    (now.key, now.version_id, "changed since it was proven")
+                Drift::Changed { then, now } if is_our_marker(work, &then, &now) => {
+                    look.leftovers.push((then.number, now.key));
+                    return Ok(());
+                }
+                Drift::Changed { then, now } => {
+                    look.moved.insert(then.number);
+                    let why = match then.marks.has(Mark::Deleted) {
+                        true => "there again after it was deleted",
+                        false => "changed since it was proven",
+                    };
+                    (now.key, now.version_id, why)
                 }
                 Drift::Missing(row) => {
                     if row.marks.has(Mark::Deleted) {
@@ -162,11 +137,11 @@ async fn look_again(work: &Work, action: &Action) -> Result<BTreeSet<Number>, Tr
                         batch.mark(work.name(), row.number, Mark::Deleted);
                         return Ok(());
                     }
-                    moved.insert(row.number);
+                    look.moved.insert(row.number);
                     (row.object.key, row.object.version_id, "gone, and not by this plan")
                 }
             };
-            if moved.len() > DRIFT {
+            if look.moved.len() > DRIFT {
                 return Err(Trouble::Ends(End::Stale(format!(
                     "more than {DRIFT} objects are not what they were when they were proven"
                 ))));
@@ -181,26 +156,39 @@ async fn look_again(work: &Work, action: &Action) -> Result<BTreeSet<Number>, Tr
         },
     )
     .await?;
-    // Killed between the delete of a `null` version and that of the marker which it leaves.
-    for (number, marker) in markers {
-        let version_id = marker.version_id.or_else(|| Some("null".to_owned()));
-        let target = DeleteTarget { key: marker.key, version_id, etag: None };
-        work.door.delete_one(&target, Condition::IfMatch).await?;
-        work.audit(action, "DeleteObject", 1, None)?;
-        batch.mark(work.name(), number, Mark::Deleted);
-    }
     blocking(|| work.state.commit(batch))?;
-    Ok(moved)
+    Ok(look)
 }
 
-/// Whether the delete of a row's object left, and its answer is not known.
-fn was_sent(work: &Work, number: Number) -> Result<bool, Trouble> {
-    let row = blocking(|| work.state.row(work.name(), number))?;
-    Ok(row.is_some_and(|row| row.marks.has(Mark::DeleteSent) && !row.marks.has(Mark::Deleted)))
+/// Whether a delete of ours put this marker in place of the `null` version that it deleted.
+fn is_our_marker(work: &Work, then: &Row, now: &crate::model::ObjectVersion) -> bool {
+    work.bucket.versioning == Versioning::Suspended
+        && now.delete_marker
+        && now.version_id.as_deref() == Some("null")
+        && !then.object.delete_marker
+        && then.marks.has(Mark::DeleteSent)
+        && !then.marks.has(Mark::Deleted)
 }
 
 impl Deleter<'_> {
-    async fn delete_all(&mut self, pass: Pass) -> Result<(), Trouble> {
+    /// Lists the bucket once more, and removes the markers that deletes of ours left behind.
+    async fn begin_round(&mut self) -> Result<(), Trouble> {
+        let work = self.work;
+        self.rounds_left -= 1;
+        self.tally = Tally::default();
+        let look = look_again(work).await?;
+        self.moved = look.moved;
+        for (number, key) in &look.leftovers {
+            self.eraser.erase_null_marker(key).await?;
+            let mut batch = Batch::new();
+            batch.mark(work.name(), *number, Mark::Deleted);
+            blocking(|| work.state.commit(batch))?;
+            work.audit_under(self.action, "DeleteObject", 1, None, self.eraser.evidence())?;
+        }
+        Ok(())
+    }
+
+    async fn delete_data(&mut self) -> Result<(), Trouble> {
         let mut together = Vec::new();
         let mut from = 0;
         loop {
@@ -208,32 +196,96 @@ impl Deleter<'_> {
             let Some(last) = page.last() else { break };
             from = last.number + 1;
             for row in page {
-                let mine = match pass {
-                    Pass::Data => is_deletable(self.work, &row),
-                    Pass::Markers => self.work.selection.takes_marker(&row.object),
-                };
-                if !mine {
-                    continue;
-                }
                 if row.marks.has(Mark::Deleted) {
-                    self.count(&row);
-                } else if self.moved.contains(&row.number) {
-                    self.tally.moved += 1;
-                    self.tally.example.get_or_insert(row.object.key);
-                } else {
-                    together.push(row);
-                }
-                if together.len() >= BATCH {
-                    self.send(std::mem::take(&mut together)).await?;
+                    if !row.object.delete_marker {
+                        self.count(&row);
+                    }
+                } else if is_deletable(self.work, &row) {
+                    self.take(row, &mut together).await?;
+                } else if self.work.selection.takes(&row.object) {
+                    let why = why_kept(self.work, &row).unwrap_or("it is not part of the evidence");
+                    self.name(&row, format!("kept: {why}"))?;
                 }
             }
         }
         self.send(together).await
     }
 
+    /// Deletes the markers of keys of which nothing else is left: without its marker, a version
+    /// that stays would come back to life.
+    async fn delete_markers(&mut self) -> Result<(), Trouble> {
+        let mut together = Vec::new();
+        let mut of_key: Vec<Row> = Vec::new();
+        let mut from = 0;
+        loop {
+            let page = self.work.page(from, With::Rows)?;
+            let Some(last) = page.last() else { break };
+            from = last.number + 1;
+            for row in page {
+                if of_key.first().is_some_and(|first| first.object.key != row.object.key) {
+                    self.take_markers(std::mem::take(&mut of_key), &mut together).await?;
+                }
+                of_key.push(row);
+            }
+        }
+        self.take_markers(of_key, &mut together).await?;
+        self.send(together).await
+    }
+
+    async fn take_markers(
+        &mut self,
+        of_key: Vec<Row>,
+        together: &mut Vec<Row>,
+    ) -> Result<(), Trouble> {
+        let left = |row: &Row| !row.object.delete_marker && !row.marks.has(Mark::Deleted);
+        let all_gone = !of_key.iter().any(left);
+        for row in of_key {
+            if !self.work.selection.takes_marker(&row.object) {
+                continue;
+            }
+            if row.marks.has(Mark::Deleted) {
+                self.count(&row);
+            } else if all_gone {
+                self.take(row, together).await?;
+            } else {
+                self.name(
+                    &row,
+                    "kept: without this marker a version that stays would show".into(),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a row to the next request, which leaves once it is full.
+    async fn take(&mut self, row: Row, together: &mut Vec<Row>) -> Result<(), Trouble> {
+        if self.moved.contains(&row.number) {
+            // Named already, when it was listed.
+            self.tally.moved += 1;
+            self.tally.example.get_or_insert(row.object.key);
+            return Ok(());
+        }
+        together.push(row);
+        match together.len() >= BATCH {
+            true => self.send(std::mem::take(together)).await,
+            false => Ok(()),
+        }
+    }
+
     fn count(&mut self, row: &Row) {
         self.tally.objects += 1;
         self.tally.bytes += row.object.size;
+    }
+
+    fn name(&mut self, row: &Row, why: String) -> Result<(), Trouble> {
+        self.tally.named += 1;
+        if self.tally.named <= NAMED {
+            let bucket = self.work.name().clone();
+            let (key, version_id) = (row.object.key.clone(), row.object.version_id.clone());
+            let fact = Fact::LeftAlone { bucket, key, version_id, why };
+            blocking(|| self.work.recorder.record(fact))?;
+        }
+        Ok(())
     }
 
     async fn send(&mut self, rows: Vec<Row>) -> Result<(), Trouble> {
@@ -253,152 +305,87 @@ impl Deleter<'_> {
             intent.mark(work.name(), row.number, Mark::DeleteSent);
         }
         blocking(|| work.state.commit(intent))?;
-        let outcomes = self.ask(&rows).await?;
+        let erased = self.eraser.erase(&rows).await?;
 
         let mut batch = Batch::new();
-        let mut confirmed: std::collections::BTreeMap<String, u64> =
-            std::collections::BTreeMap::new();
-        let mut left = Vec::new();
-        for (row, outcome) in rows.into_iter().zip(outcomes) {
+        let mut confirmed: BTreeMap<String, u64> = BTreeMap::new();
+        for (row, outcome) in rows.into_iter().zip(erased.outcomes) {
             match outcome {
+                outcome if self.rounds_left > 0 && self.is_a_question(&row, &outcome) => {
+                    // It stays marked as sent; said only once nothing more is tried.
+                    self.tally.unknown += 1;
+                }
                 Deletion::Deleted { request_id, .. } => {
                     *confirmed.entry(request_id).or_default() += 1;
                     batch.mark(work.name(), row.number, Mark::Deleted);
                     self.count(&row);
-                }
-                Deletion::Gone if self.leaves_marker(&row) && self.rounds_left > 0 => {
-                    left.push((row, Deletion::Changed));
                 }
                 Deletion::Gone => {
                     // Present in the listing above, and ours to delete: our own earlier request.
                     batch.mark(work.name(), row.number, Mark::Deleted);
                     self.count(&row);
                 }
-                other => left.push((row, other)),
+                other => {
+                    if !matches!(other, Deletion::Unknown(_)) {
+                        batch.unmark(work.name(), row.number, Mark::DeleteSent);
+                    }
+                    self.leave(&row, other)?;
+                }
             }
-        }
-        for (row, outcome) in left {
-            if self.rounds_left > 0 && self.may_be_ours(&row, &outcome) {
-                // Said only once nothing more is tried.
-                self.tally.unknown += 1;
-                continue;
-            }
-            let (why, sent) = match outcome {
-                Deletion::Held(words) => {
-                    self.tally.held += 1;
-                    (format!("held by Object Lock: {words}"), false)
-                }
-                Deletion::Denied(words) => {
-                    self.tally.denied += 1;
-                    (format!("S3 refused the delete: {words}"), false)
-                }
-                Deletion::Unknown(words) => {
-                    self.tally.unknown += 1;
-                    (format!("S3 did not say what became of the delete: {words}"), true)
-                }
-                _ => {
-                    self.tally.moved += 1;
-                    ("changed since it was proven".to_owned(), false)
-                }
-            };
-            if !sent {
-                batch.unmark(work.name(), row.number, Mark::DeleteSent);
-            }
-            self.tally.example.get_or_insert_with(|| row.object.key.clone());
-            let bucket = work.name().clone();
-            let (key, version_id) = (row.object.key, row.object.version_id);
-            let fact = Fact::LeftAlone { bucket, key, version_id, why };
-            blocking(|| work.recorder.record(fact))?;
         }
         blocking(|| work.state.commit(batch))?;
         for (request_id, count) in confirmed {
             let id = Some(request_id).filter(|id| !id.is_empty());
-            work.audit_under(self.action, "DeleteObjects", count, id, self.evidence.id())?;
+            work.audit_under(self.action, "DeleteObjects", count, id, self.eraser.evidence())?;
         }
-        work.tick(self.action, self.tally.objects, self.tally.bytes).map_err(Trouble::from)
+        work.tick(self.action, self.tally.objects, self.tally.bytes)?;
+        match erased.versioning_moved {
+            false => Ok(()),
+            true => Err(Trouble::Ends(End::Stale(
+                "versioning was switched on while objects were deleted; what only hid behind new \
+                 delete markers is back"
+                    .into(),
+            ))),
+        }
     }
 
-    /// Whether a delete whose answer was lost, and which was then sent again, may look like this.
-    fn may_be_ours(&self, row: &Row, outcome: &Deletion) -> bool {
+    /// Whether only another listing can tell what became of a delete: because S3 did not say, or
+    /// because an answer was lost and the delete sent again, so that the second request met the
+    /// marker that the first one left.
+    fn is_a_question(&self, row: &Row, outcome: &Deletion) -> bool {
+        let leaves_marker = self.work.bucket.versioning == Versioning::Suspended
+            && row.object.standing == Standing::Current
+            && row.object.version_id.as_deref() == Some("null")
+            && !row.object.delete_marker;
         match outcome {
             Deletion::Unknown(_) => true,
-            // Not the object that we knew: perhaps only the marker that our first request left.
-            Deletion::Changed => self.leaves_marker(row),
+            Deletion::Changed | Deletion::Gone | Deletion::Deleted { marker: None, .. } => {
+                leaves_marker
+            }
             _ => false,
         }
     }
 
-    /// Whether deleting a row's object puts a marker in its place.
-    fn leaves_marker(&self, row: &Row) -> bool {
-        self.work.bucket.versioning == Versioning::Suspended && self.target(row).etag.is_some()
-    }
-
-    /// Sends the deletes of these rows, in the form that the server honours.
-    async fn ask(&self, rows: &[Row]) -> Result<Vec<Deletion>, Trouble> {
-        let targets: Vec<DeleteTarget> = rows.iter().map(|row| self.target(row)).collect();
-        let together = |target: &DeleteTarget| {
-            target.fits_xml() && (self.form == DeleteForm::Batch || target.etag.is_none())
+    /// Counts and names an object that stays.
+    fn leave(&mut self, row: &Row, outcome: Deletion) -> Result<(), Trouble> {
+        let tally = &mut self.tally;
+        let (count, why) = match outcome {
+            Deletion::Held(words) => (&mut tally.held, format!("held by Object Lock: {words}")),
+            Deletion::Denied(words) => {
+                (&mut tally.denied, format!("S3 refused the delete: {words}"))
+            }
+            Deletion::Unknown(words) => {
+                (&mut tally.unknown, format!("S3 did not say what became of the delete: {words}"))
+            }
+            _ => (&mut tally.moved, "changed since it was proven".to_owned()),
         };
-        let batch: Vec<DeleteTarget> = targets.iter().filter(|t| together(t)).cloned().collect();
-        let mut answers = self.work.door.delete_batch(&batch).await?.into_iter();
-        let mut outcomes = Vec::with_capacity(rows.len());
-        for (row, target) in rows.iter().zip(&targets) {
-            let outcome = if together(target) {
-                answers.next().unwrap_or_else(|| Deletion::Unknown("no answer".into()))
-            } else {
-                self.ask_one(row, target).await?
-            };
-            outcomes.push(self.follow_up(row, outcome).await?);
-        }
-        Ok(outcomes)
-    }
-
-    async fn ask_one(&self, row: &Row, target: &DeleteTarget) -> Result<Deletion, Trouble> {
-        if self.form != DeleteForm::CompareFirst || target.version_id.is_some() {
-            return Ok(self.work.door.delete_one(target, Condition::IfMatch).await?);
-        }
-        match self.work.door.head(&target.key, None, Some(&row.object.etag)).await {
-            Ok(head) if head.size == row.object.size => {}
-            Ok(_) => return Ok(Deletion::Changed),
-            Err(error) if *error.kind() == ErrorKind::Changed => return Ok(Deletion::Changed),
-            Err(error) if *error.kind() == ErrorKind::NoSuchKey => return Ok(Deletion::Gone),
-            Err(error) => return Err(error.into()),
-        }
-        Ok(self.work.door.delete_one(target, Condition::Unconditional).await?)
-    }
-
-    /// Versions go by their id, which never names another object; a key that can be overwritten in
-    /// place (`null`, or no versions at all) goes by its ETag.
-    fn target(&self, row: &Row) -> DeleteTarget {
-        let object = &row.object;
-        let in_place = !object.delete_marker
-            && match object.version_id.as_deref() {
-                None => true,
-                Some("null") => self.work.bucket.versioning == Versioning::Suspended,
-                Some(_) => false,
-            };
-        DeleteTarget {
-            key: object.key.clone(),
-            version_id: object.version_id.clone().filter(|_| !in_place),
-            etag: in_place.then(|| object.etag.clone()),
-        }
-    }
-
-    /// Deleting the current `null` version by its key leaves a marker, which goes by its id.
-    async fn follow_up(&self, row: &Row, outcome: Deletion) -> Result<Deletion, Trouble> {
-        let Deletion::Deleted { marker: Some(marker), .. } = &outcome else { return Ok(outcome) };
-        let target = DeleteTarget {
-            key: row.object.key.clone(),
-            version_id: Some(marker.clone()),
-            etag: None,
-        };
-        self.work.door.delete_one(&target, Condition::IfMatch).await?;
-        self.work.audit(self.action, "DeleteObject", 1, None)?;
-        Ok(outcome)
+        *count += 1;
+        tally.example.get_or_insert_with(|| row.object.key.clone());
+        self.name(row, why)
     }
 
     fn end(self) -> End {
-        let Tally { objects, bytes, moved, held, denied, unknown, example } = self.tally;
+        let Tally { objects, bytes, moved, held, denied, unknown, example, .. } = self.tally;
         let example = example.map(|key| format!(" (for example {key:?})")).unwrap_or_default();
         if moved > 0 {
             return End::Stale(format!(

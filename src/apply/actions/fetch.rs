@@ -7,6 +7,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::mend::mend;
+use super::parts::{Parts, is_corrupt, offer, real_part_sizes, sizes_of_parts};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
 use crate::archive::{Archive, ArchiveError, Staged, keymap};
@@ -53,7 +55,8 @@ pub(super) fn path_of(row: &Row) -> String {
 pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result<Fetch, Trouble> {
     let mut part_sizes = Vec::new();
     let mut why = String::new();
-    let mut before = None;
+    // What the last download gave, where nothing matched it.
+    let mut unmatched: Option<[u8; 32]> = None;
     for _ in 0..FETCHES {
         let received = match receive(work, place, &row.object, &part_sizes).await {
             Ok(received) => received,
@@ -62,6 +65,7 @@ pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result
             }
             Err(trouble) => return Err(trouble),
         };
+        let received = mend(work, &row.object, received).await?;
         let Received { staged, digests, ladder, headers } = received;
         let proof = match ladder.judge(&digests, digests.size()) {
             Verdict::Proven(proof) => proof,
@@ -74,18 +78,20 @@ pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result
             }
             Verdict::Unproven => {
                 if part_sizes.is_empty()
-                    && let Some(sizes) = uneven_parts(work, &row.object, &headers).await?
+                    && let Some(sizes) = real_part_sizes(work, &row.object, &headers).await?
                 {
-                    // The parts were not alike: once more, with their real sizes.
+                    let alike = sizes == headers.part_sizes;
                     part_sizes = sizes;
-                    continue;
+                    if !alike || is_corrupt(&row.object, &headers, &digests) {
+                        // The digests went by other parts, or were right to differ: once more.
+                        why = "its bytes match nothing that S3 holds for it".into();
+                        continue;
+                    }
                 }
-                let sha256 = *digests.sha256();
-                if should_be_proven(&row.object, &headers) && before != Some(sha256) {
-                    // The parts are known and make another ETag. A second fetch tells bytes that
-                    // changed on the way from an ETag that was made in some other way.
-                    why = "its bytes do not make S3's ETag, and differ from fetch to fetch".into();
-                    before = Some(sha256);
+                if ladder.expects_a_match() && unmatched != Some(*digests.sha256()) {
+                    // Bytes that came out wrong on the way, perhaps: then they will not twice.
+                    unmatched = Some(*digests.sha256());
+                    why = "its downloads differ from each other".into();
                     continue;
                 }
                 match unprovable(work, &row.object, &digests).await? {
@@ -115,18 +121,12 @@ pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result
     })
 }
 
-/// Whether an object's ETag is one that its parts, whose sizes are known, ought to make.
-fn should_be_proven(object: &ObjectVersion, headers: &ObjectHeaders) -> bool {
-    let keyed = headers.encryption.as_deref().is_some_and(|encryption| encryption != "AES256");
-    let has_parts = object.etag.as_multipart().is_some() && !headers.part_sizes.is_empty();
-    has_parts && !keyed && !headers.customer_key
-}
-
-struct Received {
-    staged: Staged,
-    digests: Digests,
-    ladder: Ladder,
-    headers: ObjectHeaders,
+/// An object as it came, not judged yet.
+pub(super) struct Received {
+    pub staged: Staged,
+    pub digests: Digests,
+    pub ladder: Ladder,
+    pub headers: ObjectHeaders,
 }
 
 /// Streams one object into the staging folder, digesting on the way.
@@ -137,19 +137,24 @@ async fn receive(
     part_sizes: &[u64],
 ) -> Result<Received, Trouble> {
     let version = object.version_id.as_deref();
+    let parts = if part_sizes.is_empty() { Parts::PerhapsAlike } else { Parts::AsAsked };
     let mut part_sizes = part_sizes.to_vec();
     // Asked before the body is opened: a body holds its connection, and connections are limited.
-    if part_sizes.is_empty() && object.proof_forecast() == ProofForecast::MultipartETag {
+    let by_parts = matches!(
+        object.proof_forecast(),
+        ProofForecast::MultipartETag | ProofForecast::CompositeChecksum
+    );
+    if part_sizes.is_empty() && by_parts {
         part_sizes = sizes_of_parts(work, object, None).await?;
     }
-    let mut got = get(work, object, None).await?;
-    let (mut headers, mut ladder) = offered(object, &got, &part_sizes)?;
+    let mut got = ask_for(work, object, None).await?;
+    let (mut headers, mut ladder) = offered(object, &got, &part_sizes, parts)?;
     if ladder.wants_part_sizes() && part_sizes.is_empty() {
         // The listing did not say so, but only the parts can prove this one.
         drop(got);
         part_sizes = sizes_of_parts(work, object, Some(&headers)).await?;
-        got = get(work, object, None).await?;
-        (headers, ladder) = offered(object, &got, &part_sizes)?;
+        got = ask_for(work, object, None).await?;
+        (headers, ladder) = offered(object, &got, &part_sizes, parts)?;
     }
     let mut sink = Sink::open(place, object, Hasher::new(&ladder)).await?;
     let mut breaks = 0;
@@ -174,7 +179,7 @@ async fn receive(
                     break;
                 }
                 let rest = Some((sink.received, object.size)).filter(|(from, _)| *from > 0);
-                got = get(work, object, rest).await?;
+                got = ask_for(work, object, rest).await?;
             }
         }
     }
@@ -185,28 +190,12 @@ async fn receive(
     Ok(Received { staged, digests, ladder, headers })
 }
 
-/// Asks for an object or the rest of it. An answer that cannot be right is asked for once more: it
-/// came from something on the way, more likely than from S3.
-async fn get(
-    work: &Work,
-    object: &ObjectVersion,
-    range: Option<(u64, u64)>,
-) -> Result<Get, AwsError> {
-    let version = object.version_id.as_deref();
-    match work.door.get(&object.key, version, &object.etag, range).await {
-        Err(error) if *error.kind() == ErrorKind::BadAnswer => {
-            work.clock.sleep(PAUSE).await;
-            work.door.get(&object.key, version, &object.etag, range).await
-        }
-        answer => answer,
-    }
-}
-
 /// What an answered GET offers to prove the object by, with the part sizes known so far.
 fn offered(
     object: &ObjectVersion,
     got: &Get,
     part_sizes: &[u64],
+    parts: Parts,
 ) -> Result<(ObjectHeaders, Ladder), Trouble> {
     if got.head.size != object.size {
         return Err(Trouble::Ends(End::Stale(format!(
@@ -216,21 +205,24 @@ fn offered(
     }
     let mut headers = got.head.headers.clone();
     part_sizes.clone_into(&mut headers.part_sizes);
-    let ladder = Ladder::of(&Offer::new(&object.etag, object.size, &headers));
+    let ladder = Ladder::of(&offer(object, &headers, parts));
     Ok((headers, ladder))
 }
 
-/// The sizes of an object's parts, as far as the server tells them; empty where it does not.
-async fn sizes_of_parts(
+/// Asks for an object or the rest of it; once more where the answer cannot be right.
+async fn ask_for(
     work: &Work,
     object: &ObjectVersion,
-    headers: Option<&ObjectHeaders>,
-) -> Result<Vec<u64>, Trouble> {
-    let Some(count) = parts_count(object, headers) else { return Ok(Vec::new()) };
+    range: Option<(u64, u64)>,
+) -> Result<Get, AwsError> {
     let version = object.version_id.as_deref();
-    let sizes =
-        work.door.part_sizes(&object.key, version, &object.etag, object.size, count).await?;
-    Ok(sizes.unwrap_or_default())
+    for _ in 1..FETCHES {
+        match work.door.get(&object.key, version, &object.etag, range).await {
+            Err(error) if *error.kind() == ErrorKind::BadAnswer => {}
+            answer => return answer,
+        }
+    }
+    work.door.get(&object.key, version, &object.etag, range).await
 }
 
 /// Why pouring stopped before the end of the body.
@@ -311,30 +303,6 @@ impl Sink {
             Ok(_) => Trouble::Ends(End::Failed("the writer stopped early".into())),
         }
     }
-}
-
-fn parts_count(object: &ObjectVersion, headers: Option<&ObjectHeaders>) -> Option<u32> {
-    let of_etag = object.etag.as_multipart().map(|(_, parts)| parts);
-    let of_checksum = || {
-        let value = headers?.checksums.values().find_map(|value| value.rsplit_once('-'));
-        value.and_then(|(_, parts)| parts.parse().ok())
-    };
-    of_etag.or_else(of_checksum)
-}
-
-/// The real part sizes, where they were taken to be alike and are not.
-async fn uneven_parts(
-    work: &Work,
-    object: &ObjectVersion,
-    headers: &ObjectHeaders,
-) -> Result<Option<Vec<u64>>, Trouble> {
-    let Some(count) = parts_count(object, Some(headers)).filter(|&count| count > 1) else {
-        return Ok(None);
-    };
-    let version = object.version_id.as_deref();
-    let sizes =
-        work.door.each_part_size(&object.key, version, &object.etag, object.size, count).await?;
-    Ok(sizes.filter(|sizes| *sizes != headers.part_sizes))
 }
 
 /// What stands in where S3 holds nothing to compare with, as far as the plan allows it.

@@ -8,9 +8,12 @@ pub(super) mod delete_bucket;
 mod delete_objects;
 mod download;
 mod fetch;
+mod mend;
+mod parts;
 mod probe_deletes;
 mod restore;
 mod seal;
+mod set_policy;
 mod verify;
 
 use std::sync::Arc;
@@ -27,6 +30,7 @@ pub(super) async fn run(
     action: &Action,
 ) -> Result<End, Trouble> {
     match action.kind {
+        ActionKind::SetPolicy => set_policy::run(work, action).await,
         ActionKind::Restore => restore::run(work, action).await,
         ActionKind::AwaitRestore => await_restore::run(work, action).await,
         ActionKind::Adopt => adopt::run(work, action).await,
@@ -38,9 +42,5 @@ pub(super) async fn run(
         ActionKind::DeleteObjects => delete_objects::run(work, action).await,
         ActionKind::AbortUploads => abort_uploads::run(work, action).await,
         ActionKind::DeleteBucket => delete_bucket::run(work, action).await,
-        ActionKind::SetPolicy => Ok(End::Refused(format!(
-            "this s3plan does not perform `{}` actions: apply with the version that made the plan",
-            action.kind
-        ))),
     }
 }

@@ -141,8 +141,11 @@ async fn read_rows(
                 Ok(_) => "reads back differently from what was written".to_owned(),
                 Err(error) => told(&error),
             };
-            blocking(|| place.withdraw(&stored.path))?;
-            batch.unstore(work.name(), row.number);
+            if !row.marks.has(Mark::DeleteSent) {
+                // Else it may be the only copy by now, however bad.
+                blocking(|| place.withdraw(&stored.path))?;
+                batch.unstore(work.name(), row.number);
+            }
             wrong.insert(row.number);
             let fact = Fact::ObjectFailed {
                 bucket: work.name().clone(),

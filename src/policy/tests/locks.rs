@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ACCOUNT, account, admin, alice, alice_as_identity, bob, says};
-use crate::model::{Caller, Identity, LockMode, PolicyWish, WantedDocument};
+use crate::model::{Caller, Identity, LockMode, PolicyWish, Reason, WantedDocument};
 use crate::policy::{
     Compared, Deletes, Others, Realm, Says, Who, compare, is_public, is_same, locked,
 };
@@ -22,7 +22,13 @@ fn lock(live: Option<&str>, to: &[Identity], mode: LockMode) -> String {
 }
 
 fn wish(document: WantedDocument) -> PolicyWish {
-    PolicyWish { document, lose_access: false, notes: Vec::new(), trouble: Vec::new() }
+    PolicyWish {
+        document,
+        lose_access: false,
+        reason: Reason::NotLocked,
+        notes: Vec::new(),
+        trouble: Vec::new(),
+    }
 }
 
 fn lock_wish(to: Vec<Identity>, mode: LockMode) -> PolicyWish {

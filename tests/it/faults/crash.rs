@@ -33,9 +33,47 @@ fn a_crash_anywhere_is_only_a_pause_for_a_bucket_whose_versioning_is_suspended()
     die_everywhere(SUSPENDED);
 }
 
+/// Files that another tool brought home: they are moved into the bag, the rest is fetched.
+#[test]
+fn a_crash_anywhere_is_only_a_pause_for_a_folder_that_is_adopted() {
+    const ADOPTED: Start = (
+        r#"
+[bucket.adopted]
+[[bucket.adopted.object]]
+key = "a"
+body = "first"
+[[bucket.adopted.object]]
+key = "d/b"
+body = "second"
+[[bucket.adopted.object]]
+key = "d/c"
+body = "third"
+[[bucket.adopted.object]]
+key = "e"
+body = "fourth"
+"#,
+        r#"
+[account]
+id = "123456789012"
+[bucket.adopted]
+archive = { to = "archive/{bucket}", then = "delete-bucket" }
+"#,
+    );
+    let range = Range::prepared(ADOPTED, |bed| {
+        bed.write("archive/adopted/a", "first");
+        bed.write("archive/adopted/d/b", "second");
+        bed.write("archive/adopted/d/c", "not it");
+        bed.write("archive/adopted/strange", "nobody's");
+    });
+    die_everywhere_on(&range);
+}
+
 /// Dies at each place in turn, then goes on to the end. Returns the names of the places.
 fn die_everywhere(start: Start) -> BTreeSet<String> {
-    let range = Range::of(start);
+    die_everywhere_on(&Range::of(start))
+}
+
+fn die_everywhere_on(range: &Range) -> BTreeSet<String> {
     let met = Mutex::new(BTreeSet::new());
     let places: Vec<u64> = (1..=range.places).collect();
     each(&places, |place| {
@@ -173,7 +211,7 @@ archive = { to = "archive/{bucket}", then = "delete-bucket", restore = { days = 
 fn random_kills_under_load_are_only_pauses() {
     let range = Range::of(MANY);
     let calm_ms = range.took.as_millis() as u64;
-    let wanted = if is_long() { 5_000 } else { 80 };
+    let wanted = if is_long() { 5_000 } else { 60 };
     let killed = AtomicU64::new(0);
     let mut seed = 2026;
     let seeds: Vec<u64> = (0..wanted).map(|_| next(&mut seed)).collect();

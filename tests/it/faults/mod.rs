@@ -8,7 +8,7 @@
 //!
 //! | fault | test | what holds |
 //! |---|---|---|
-//! | death at every durable write, before and after every mutating request | `crash::a_crash_anywhere_…` (three worlds) | the same end; nothing restored or deleted twice |
+//! | death at every durable write, before and after every mutating request | `crash::a_crash_anywhere_…` (four worlds) | the same end; nothing restored or deleted twice |
 //! | the resumption killed too, up to five times | `crash::crashes_during_the_resumption_…` | the same |
 //! | SIGKILL at random instants, 2,000 objects, up to 20 in a row | `crash::random_kills_…` | the same |
 //! | death between a request and its record | in the first row; the places are asserted by name | the intent is looked up |

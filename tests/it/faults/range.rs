@@ -16,7 +16,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::bed::Answer;
+use crate::support::bed::{Answer, TestBed};
 use crate::support::scene::Scene;
 
 /// An object of s3plan's own, to try deletes on: not part of any world.
@@ -166,10 +166,17 @@ pub struct Ending {
 
 impl Range {
     /// Plans, then lets a calm run go to its end.
-    pub fn of((world, manifest): Start) -> Self {
+    pub fn of(start: Start) -> Self {
+        Self::prepared(start, |_| {})
+    }
+
+    /// The same, with something in the project before the plan is made.
+    pub fn prepared((world, manifest): Start, prepare: impl FnOnce(&TestBed)) -> Self {
         let world = World::parse(world).expect("a world");
         let project = TempDir::new().expect("a temporary folder");
-        let first = Scene::new(world.clone()).planned(manifest);
+        let first = Scene::new(world.clone());
+        prepare(&first.bed);
+        let first = first.planned(manifest);
         copy_tree(&first.bed.project(), project.path());
         first.bed.s3plan(["apply", "--yes"]).exits(3);
         let mut apply = vec!["apply".to_owned(), "--yes".to_owned()];

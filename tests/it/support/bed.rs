@@ -103,6 +103,17 @@ impl TestBed {
         self.spawn(args).wait()
     }
 
+    /// Runs the program to its end on a clock that runs so far ahead of the machine's.
+    pub fn s3plan_ahead_by<S: AsRef<OsStr>>(
+        &self,
+        ahead: Duration,
+        args: impl IntoIterator<Item = S>,
+    ) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_s3plan"));
+        command.args(args).env("S3PLAN_CLOCK_AHEAD", ahead.as_secs().to_string());
+        self.start(command).wait()
+    }
+
     /// Starts the program and does not wait.
     pub fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_s3plan"));

@@ -68,10 +68,3 @@ pub fn approve_both(bed: &TestBed) {
         bed.s3plan(["approve", &gate(bed, bucket)]).exits(0);
     }
 }
-
-/// The lines of `.s3plan/audit.jsonl`.
-#[track_caller]
-pub fn audit_log(bed: &TestBed) -> Vec<Value> {
-    let text = bed.read(".s3plan/audit.jsonl");
-    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
-}

@@ -10,3 +10,4 @@ pub mod scene;
 pub mod seed;
 pub mod servers;
 pub mod state;
+pub mod story;

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use percent_encoding::percent_decode_str;
 use s3s::{Body, TrailingHeaders};
 
+use crate::account::User;
 use crate::op::Op;
 use crate::refusal::Refusal;
 
@@ -76,6 +77,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// Who signed it: the name of a user of the world.
     pub user: Arc<str>,
+    /// The same, with all that policies may ask of them.
+    pub asker: Option<User>,
     /// The region of its credential scope.
     pub region: String,
     /// Its body, free of chunk framing.

@@ -1,13 +1,14 @@
 //! Who may: whether a signed request is let through to its operation.
 //!
 //! In this order: the bucket exists; the request came to its region; the expected owner owns it;
-//! the caller's account owns it; the bucket's table of refusals does not name the caller. An
-//! evaluated policy would take the table's place in [`is_refused`].
+//! the caller's account owns it; neither the bucket's table of refusals nor its policy denies it.
+//! Users may do everything else: what their own IAM permissions would say is not played here.
 
 use crate::account::Bucket;
 use crate::call::Call;
 use crate::fault::glob_matches;
 use crate::op::Op;
+use crate::policy;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 
@@ -58,23 +59,25 @@ pub fn check(shared: &Shared, call: &Call) -> Result<(), Refusal> {
     // What a batch may delete is asked for every entry of it.
     let is_batch = op == Op::DeleteObjects;
     let action = op.action(call.target.version_id().is_some());
-    if !is_batch && is_refused(bucket, &call.user, action, call.target.key.as_deref()) {
+    if !is_batch && is_refused(bucket, call, action, call.target.key.as_deref()) {
         return Err(denied());
     }
     Ok(())
 }
 
-/// Whether the bucket's table refuses an action to a user.
-pub fn is_refused(bucket: &Bucket, user: &str, action: &str, key: Option<&str>) -> bool {
-    bucket.deny.iter().any(|row| {
-        let keys = match (&row.keys, key) {
-            (None, _) => true,
-            (Some(glob), Some(key)) => glob_matches(glob, key),
-            (Some(_), None) => false,
-        };
-        (row.user == "*" || row.user == user)
-            && !row.except.iter().any(|spared| spared == user)
-            && keys
-            && row.actions.iter().any(|glob| glob_matches(glob, action))
-    })
+/// Whether the bucket's table or its policy refuses an action to whoever calls.
+pub fn is_refused(bucket: &Bucket, call: &Call, action: &str, key: Option<&str>) -> bool {
+    let user = &*call.user;
+    policy::denies(bucket, call.asker.as_ref(), action, key)
+        || bucket.deny.iter().any(|row| {
+            let keys = match (&row.keys, key) {
+                (None, _) => true,
+                (Some(glob), Some(key)) => glob_matches(glob, key),
+                (Some(_), None) => false,
+            };
+            (row.user == "*" || row.user == user)
+                && !row.except.iter().any(|spared| spared == user)
+                && keys
+                && row.actions.iter().any(|glob| glob_matches(glob, action))
+        })
 }

@@ -78,6 +78,7 @@ mod fault;
 mod gate;
 mod op;
 mod outgoing;
+mod policy;
 mod refusal;
 mod s3;
 mod sandbox;

@@ -276,11 +276,11 @@ async fn perform(shared: &Shared, mut request: S3Request<Body>) -> Answer {
     let (Some(Asked { target, id }), Some(credentials)) = (asked, credentials) else {
         return Refusal::denied().into_answer("/", "", false);
     };
-    let user =
-        shared.account().by_access_key(&credentials.access_key).map(|user| user.name.clone());
+    let asker = shared.account().by_access_key(&credentials.access_key).cloned();
     let mut call = Call {
         headers: request.headers,
-        user: user.unwrap_or_default(),
+        user: asker.as_ref().map(|user| user.name.clone()).unwrap_or_default(),
+        asker,
         region: request.region.map(|region| region.as_str().to_owned()).unwrap_or_default(),
         body: request.input,
         trailers: request.trailing_headers,

@@ -89,6 +89,13 @@ pub fn answer(
         (Service::Iam, "GetUser") => {
             describe(&mut page, find_user(account, user, form.get("UserName"))?, "User");
         }
+        (Service::Iam, "GetRole") => {
+            let (role, session) = find_role(account, user, form.get("RoleName"))?;
+            page.open("Role").text("Path", "/").text("RoleName", role);
+            page.text("RoleId", session.id.split(':').next().unwrap_or_default());
+            page.text("Arn", &format!("arn:aws:iam::{}:role/{role}", session.account));
+            page.text("CreateDate", "2020-01-01T00:00:00Z").close("Role");
+        }
         (Service::Iam, "ListUsers") => {
             let prefix = form.get("PathPrefix").unwrap_or("/");
             page.open("Users");
@@ -150,6 +157,22 @@ fn find_user<'a>(
             })
         }
     }
+}
+
+/// A role, by a session of it: the world knows no others.
+fn find_role<'a>(
+    account: &'a Account,
+    asker: &User,
+    name: Option<&'a str>,
+) -> Result<(&'a str, &'a User), Refusal> {
+    let name = name.unwrap_or_default();
+    let session = account.users.iter().find(|known| {
+        known.is_role && known.account == asker.account && known.arn.split('/').nth(1) == Some(name)
+    });
+    session.map(|session| (name, session)).ok_or_else(|| {
+        let message = format!("The role with name {name} cannot be found.");
+        Refusal::new(404, "NoSuchEntity", message)
+    })
 }
 
 fn describe(page: &mut Xml, user: &User, element: &str) {

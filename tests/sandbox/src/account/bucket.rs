@@ -76,7 +76,8 @@ impl Bucket {
             uploads: BTreeMap::new(),
             keys: BTreeMap::new(),
             series: Vec::new(),
-            writes: 0,
+            // Far from the ages that the ids of a world follow from.
+            writes: 1 << 32,
         }
     }
 

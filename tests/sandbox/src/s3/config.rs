@@ -6,6 +6,7 @@ use s3s::Body;
 use super::{bucket, bucket_mut, canonical_id};
 use crate::call::{Call, Outcome, empty, xml};
 use crate::config_table::{Config, Unset};
+use crate::policy;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use crate::xml::{S3_NAMESPACE, Xml};
@@ -27,7 +28,9 @@ pub fn policy(shared: &Shared, call: &Call) -> Outcome {
 pub async fn put_policy(shared: &Shared, call: &mut Call) -> Outcome {
     let body = call.read_body().await?;
     let text = check_policy(&body, call.bucket())?;
-    bucket_mut(&mut shared.account(), call)?.policy = Some(text);
+    let mut account = shared.account();
+    policy::check_principals(&account, &text)?;
+    bucket_mut(&mut account, call)?.policy = Some(text);
     Ok(empty(204))
 }
 

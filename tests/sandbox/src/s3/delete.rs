@@ -137,7 +137,7 @@ fn allowed(call: &Call, bucket: &Bucket, wanted: &Wanted) -> Result<(), Refusal>
         None => "s3:DeleteObject",
         Some(_) => "s3:DeleteObjectVersion",
     };
-    if is_refused(bucket, &call.user, action, Some(wanted.key)) {
+    if is_refused(bucket, call, action, Some(wanted.key)) {
         return Err(Refusal::denied());
     }
     Ok(())
@@ -156,7 +156,7 @@ fn remove(
     let now = shared.now();
     if let Some(doomed) = version.and_then(|id| bucket.version(key, Some(id))) {
         let may_bypass =
-            bypass && !is_refused(bucket, &call.user, "s3:BypassGovernanceRetention", Some(key));
+            bypass && !is_refused(bucket, call, "s3:BypassGovernanceRetention", Some(key));
         if doomed.is_held(now, may_bypass) {
             let message = "Access Denied because object protected by object lock.";
             return Err(Refusal::new(403, "AccessDenied", message));
@@ -186,7 +186,7 @@ fn remove(
 /// A condition is about the current version, whatever version the request names, and needs the
 /// right to read. Source: S3 User Guide, conditional-deletes.
 fn check_condition(call: &Call, bucket: &Bucket, key: &str, etag: &str) -> Result<(), Refusal> {
-    if is_refused(bucket, &call.user, "s3:GetObject", Some(key)) {
+    if is_refused(bucket, call, "s3:GetObject", Some(key)) {
         return Err(Refusal::denied());
     }
     let current = bucket.current(key).and_then(|version| version.stored);

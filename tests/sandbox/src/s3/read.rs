@@ -49,7 +49,7 @@ pub fn find(shared: &Shared, call: &Call) -> Result<Found, Refusal> {
             Some(id) => Refusal::new(404, "NoSuchVersion", "The specified version does not exist.")
                 .detail("Key", key)
                 .detail("VersionId", id),
-            None if is_refused(bucket, &call.user, "s3:ListBucket", None) => Refusal::denied(),
+            None if is_refused(bucket, call, "s3:ListBucket", None) => Refusal::denied(),
             None => Refusal::no_such_key(key),
         });
     };
@@ -76,7 +76,7 @@ pub fn find(shared: &Shared, call: &Call) -> Result<Found, Refusal> {
                        parameters must be provided to retrieve the object.";
         return Err(Refusal::new(400, "InvalidRequest", message));
     }
-    let may = |action| bucket.object_lock && !is_refused(bucket, &call.user, action, Some(key));
+    let may = |action| bucket.object_lock && !is_refused(bucket, call, action, Some(key));
     Ok(Found {
         shows_versions: bucket.versioning != Versioning::Off,
         shows_hold: may("s3:GetObjectLegalHold"),

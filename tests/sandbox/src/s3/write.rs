@@ -56,7 +56,7 @@ pub fn copy(shared: &Shared, call: &Call) -> Outcome {
         .get(from)
         .ok_or_else(|| Refusal::new(404, "NoSuchBucket", "The specified bucket does not exist"))?;
     if source_bucket.owner != account_id
-        || is_refused(source_bucket, &call.user, "s3:GetObject", Some(key))
+        || is_refused(source_bucket, call, "s3:GetObject", Some(key))
     {
         return Err(Refusal::denied());
     }
