@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::apply::stop::{self, Stopper};
 use crate::apply::{
@@ -49,6 +50,10 @@ pub struct ApplyArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// How long a failing request is repeated once the run is on its way: a link that is cut for ten
+/// minutes ends no run. Before that, a person waits for the first answers.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let (project, path, plan) = session.plan(args.plan.as_deref())?;
@@ -149,7 +154,7 @@ pub(super) async fn perform(
     };
     let person = super::person::present(session);
     let doors = Doors {
-        aws,
+        aws: &aws.with_patience(PATIENCE),
         state,
         recorder: &recorder,
         clock: session.clock(),
@@ -270,6 +275,11 @@ fn check_manifest(plan: &Plan, project: &Project) -> Result<(), Failure> {
             .help(format!("run `s3plan plan {}` again", plan.body.manifest.path))
     };
     let text = std::fs::read_to_string(&path).map_err(|error| {
+        if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+            let message = format!("cannot read {}: {error}", path.display());
+            return Failure::new(Exit::Failed, "manifest/unreadable", message)
+                .help("the disk fails; nothing was done");
+        }
         stale(format!(
             "the plan was made from {}, which cannot be read here: {error}",
             path.display()

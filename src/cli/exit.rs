@@ -233,6 +233,11 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 impl From<PlanFileError> for Failure {
     fn from(error: PlanFileError) -> Self {
         let (exit, code, help) = match &error {
+            PlanFileError::Unreadable { source, .. }
+                if source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) =>
+            {
+                (Exit::Failed, "plan/unreadable", "the disk fails; nothing was done")
+            }
             PlanFileError::Unreadable { .. } => {
                 (Exit::Usage, "plan/unreadable", "`s3plan plan MANIFEST` makes one")
             }

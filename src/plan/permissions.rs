@@ -163,7 +163,7 @@ fn used_by(action: &Action, bucket: &PlannedBucket) -> Vec<(Scope, Need, &'stati
                 (Probe, Must, "s3:PutObject"),
                 (Probe, Must, "s3:GetObject"),
                 (Probe, Must, "s3:DeleteObject"),
-                // Without it, a key that is not there answers 403.
+                // Without it S3 does not tell an absent key from a forbidden one.
                 (Bucket, Must, "s3:ListBucket"),
             ]);
             if versioned {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::support::account::{Account, HOME_REGION};
 use crate::support::bed::TestBed;
+use crate::support::patience::wait_for;
 use crate::support::servers::{Seaweed, moto_account};
 
 const ONLY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Sid": "Only", "Effect": "Deny",
@@ -74,11 +75,7 @@ async fn on_seaweed_a_policy_shuts_out_the_other_user_until_it_is_rolled_back() 
 
 /// Whether it comes to this within a while.
 async fn settles(account: &Account, readable: bool) -> bool {
-    for _ in 0..50 {
-        if may_read(account).await == readable {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    false
+    let here = tokio::runtime::Handle::current();
+    let looks = || (here.block_on(may_read(account)) == readable).then_some(());
+    tokio::task::block_in_place(|| wait_for(Duration::from_secs(10), looks)).is_some()
 }

@@ -39,9 +39,9 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
             BucketDeletion::Deleted { request_id } => {
                 work.audit_under(action, "DeleteBucket", 1, request_id, evidence.id())?
             }
-            BucketDeletion::Gone if ours.is_some() => {}
+            // It was there a moment ago, when our intent was recorded: an answer that was lost.
             BucketDeletion::Gone => {
-                return Ok(End::Stale("the bucket is gone, and not by this plan".into()));
+                work.audit_under(action, "DeleteBucket", 1, None, evidence.id())?
             }
             BucketDeletion::NotEmpty => {
                 return Ok(End::Stale("S3 says that the bucket is not empty; it stays".into()));

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::verify;
 use crate::apply::end::{End, Trouble};
@@ -15,7 +16,7 @@ use crate::apply::evidence::{is_deletable, why_kept};
 use crate::apply::work::{Work, blocking};
 use crate::aws::Deletion;
 use crate::event::Fact;
-use crate::model::{Action, Number, Versioning};
+use crate::model::{Action, Number, Standing, Versioning};
 use crate::observe::{Drift, compare_with_inventory};
 use crate::state::{Batch, Mark, Row, With};
 
@@ -25,6 +26,10 @@ const FRESH_MS: i64 = 24 * 3600 * 1000;
 const BATCH: usize = 1000;
 /// More differences than this, and the world is not the one that was planned.
 const DRIFT: usize = 100_000;
+/// Times that deletes without an answer are sent, before they are left to the next apply.
+const ROUNDS: u32 = 6;
+/// The pause before they are sent again; doubled each time.
+const PAUSE: Duration = Duration::from_secs(1);
 /// Objects that are named one by one.
 const NAMED: u64 = 100;
 
@@ -38,19 +43,30 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
     verify::read_again(work, action, now_ms - FRESH_MS).await?;
     let eraser = Eraser::new(work, action)?;
     eraser.check_versioning().await?;
-    let look = look_again(work).await?;
-    for (number, key) in &look.leftovers {
-        eraser.erase_null_marker(key).await?;
-        let mut batch = Batch::new();
-        batch.mark(work.name(), *number, Mark::Deleted);
-        blocking(|| work.state.commit(batch))?;
-        work.audit_under(action, "DeleteObject", 1, None, eraser.evidence())?;
+    let mut deleter = Deleter {
+        work,
+        action,
+        eraser,
+        moved: BTreeSet::new(),
+        tally: Tally::default(),
+        rounds_left: ROUNDS,
+    };
+    let mut pause = PAUSE;
+    loop {
+        deleter.begin_round().await?;
+        // Data first, markers last: a marker that goes first brings an old version back to life.
+        deleter.delete_data().await?;
+        deleter.delete_markers().await?;
+        if deleter.tally.unknown == 0 || deleter.rounds_left == 0 {
+            return Ok(deleter.end());
+        }
+        // What S3 gave no answer for is looked up, and asked for again where it still stands.
+        tokio::select! {
+            () = work.clock.sleep(pause) => {}
+            () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
+        }
+        pause *= 2;
     }
-    let mut deleter = Deleter { work, action, eraser, moved: look.moved, tally: Tally::default() };
-    // Data first, markers last: a marker that goes first brings an old version back to life.
-    deleter.delete_data().await?;
-    deleter.delete_markers().await?;
-    Ok(deleter.end())
 }
 
 #[derive(Default)]
@@ -73,6 +89,8 @@ struct Deleter<'a> {
     /// Rows whose objects are not what they were: left alone.
     moved: BTreeSet<Number>,
     tally: Tally,
+    /// After this one.
+    rounds_left: u32,
 }
 
 /// What one more listing showed.
@@ -153,6 +171,23 @@ fn is_our_marker(work: &Work, then: &Row, now: &crate::model::ObjectVersion) -> 
 }
 
 impl Deleter<'_> {
+    /// Lists the bucket once more, and removes the markers that deletes of ours left behind.
+    async fn begin_round(&mut self) -> Result<(), Trouble> {
+        let work = self.work;
+        self.rounds_left -= 1;
+        self.tally = Tally::default();
+        let look = look_again(work).await?;
+        self.moved = look.moved;
+        for (number, key) in &look.leftovers {
+            self.eraser.erase_null_marker(key).await?;
+            let mut batch = Batch::new();
+            batch.mark(work.name(), *number, Mark::Deleted);
+            blocking(|| work.state.commit(batch))?;
+            work.audit_under(self.action, "DeleteObject", 1, None, self.eraser.evidence())?;
+        }
+        Ok(())
+    }
+
     async fn delete_data(&mut self) -> Result<(), Trouble> {
         let mut together = Vec::new();
         let mut from = 0;
@@ -276,6 +311,10 @@ impl Deleter<'_> {
         let mut confirmed: BTreeMap<String, u64> = BTreeMap::new();
         for (row, outcome) in rows.into_iter().zip(erased.outcomes) {
             match outcome {
+                outcome if self.rounds_left > 0 && self.is_a_question(&row, &outcome) => {
+                    // It stays marked as sent; said only once nothing more is tried.
+                    self.tally.unknown += 1;
+                }
                 Deletion::Deleted { request_id, .. } => {
                     *confirmed.entry(request_id).or_default() += 1;
                     batch.mark(work.name(), row.number, Mark::Deleted);
@@ -307,6 +346,23 @@ impl Deleter<'_> {
                  delete markers is back"
                     .into(),
             ))),
+        }
+    }
+
+    /// Whether only another listing can tell what became of a delete: because S3 did not say, or
+    /// because an answer was lost and the delete sent again, so that the second request met the
+    /// marker that the first one left.
+    fn is_a_question(&self, row: &Row, outcome: &Deletion) -> bool {
+        let leaves_marker = self.work.bucket.versioning == Versioning::Suspended
+            && row.object.standing == Standing::Current
+            && row.object.version_id.as_deref() == Some("null")
+            && !row.object.delete_marker;
+        match outcome {
+            Deletion::Unknown(_) => true,
+            Deletion::Changed | Deletion::Gone | Deletion::Deleted { marker: None, .. } => {
+                leaves_marker
+            }
+            _ => false,
         }
     }
 

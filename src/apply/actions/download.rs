@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use super::fetch::{self, Fetch, Fetched};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking, is_left_for_next_plan};
-use crate::archive::{Archive, ArchiveError, Published, TakenBy, keymap};
+use crate::archive::{Archive, ArchiveError, Published, TakenBy, keymap, space};
 use crate::event::Fact;
 use crate::model::{Action, Number, ObjectHeaders, Proof, Takes};
 use crate::proof::Digests;
@@ -48,11 +48,34 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
     if tally.failed > 0 {
         return Ok(End::Failed(format!(
             "{} objects could not be brought home (each is named above); they are untouched in S3, \
-             and the same command tries them again",
-            tally.failed
+             and the same command tries them again{}",
+            tally.failed,
+            room_missing(work, action)?
         )));
     }
     Ok(End::Done { objects: tally.objects, bytes: tally.bytes })
+}
+
+/// How much room the destination lacks for what is still to come, in words; empty where it has room.
+fn room_missing(work: &Arc<Work>, action: &Action) -> Result<String, Trouble> {
+    let mut wanted: u64 = 0;
+    work.each_row::<Trouble>(With::Rows, |row| {
+        if wants(work, action, &row) {
+            wanted = wanted.saturating_add(row.object.size);
+        }
+        Ok(())
+    })?;
+    let free = blocking(|| space::free(&work.to))?.available_bytes;
+    Ok(match wanted.checked_sub(free) {
+        Some(missing) if missing > 0 => format!(
+            "; {} are still to come and {} has room for {}: free at least {} more",
+            bytesize::ByteSize::b(wanted),
+            work.to.display(),
+            bytesize::ByteSize::b(free),
+            bytesize::ByteSize::b(missing),
+        ),
+        _ => String::new(),
+    })
 }
 
 /// Fetches the objects of these rows anew, whatever the rows say.
@@ -63,6 +86,16 @@ pub(super) async fn again(
     numbers: &BTreeSet<Number>,
 ) -> Result<u64, Trouble> {
     Ok(fetch_all(work, place, action, |row| numbers.contains(&row.number)).await?.failed)
+}
+
+/// Fetches whatever should be in the archive and is not.
+pub(super) async fn absent(
+    work: &Arc<Work>,
+    place: &Arc<Archive>,
+    action: &Action,
+) -> Result<u64, Trouble> {
+    let is_absent = |row: &Row| row.stored.is_none() && work.selection.takes(&row.object);
+    Ok(fetch_all(work, place, action, is_absent).await?.failed)
 }
 
 /// Whether this action is to bring a row's object home.
@@ -201,6 +234,7 @@ fn keep_batch(
         tally.bytes += kept.stored.size;
         batch.headers(work.name(), kept.number, kept.headers);
         batch.store(work.name(), kept.number, kept.stored);
+        batch.clear_failure(work.name(), kept.number);
     }
     blocking(|| work.state.commit(batch))?;
     Ok(())

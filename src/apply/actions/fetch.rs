@@ -147,13 +147,13 @@ async fn receive(
     if part_sizes.is_empty() && by_parts {
         part_sizes = sizes_of_parts(work, object, None).await?;
     }
-    let mut got = work.door.get(&object.key, version, &object.etag, None).await?;
+    let mut got = ask_for(work, object, None).await?;
     let (mut headers, mut ladder) = offered(object, &got, &part_sizes, parts)?;
     if ladder.wants_part_sizes() && part_sizes.is_empty() {
         // The listing did not say so, but only the parts can prove this one.
         drop(got);
         part_sizes = sizes_of_parts(work, object, Some(&headers)).await?;
-        got = work.door.get(&object.key, version, &object.etag, None).await?;
+        got = ask_for(work, object, None).await?;
         (headers, ladder) = offered(object, &got, &part_sizes, parts)?;
     }
     let mut sink = Sink::open(place, object, Hasher::new(&ladder)).await?;
@@ -179,7 +179,7 @@ async fn receive(
                     break;
                 }
                 let rest = Some((sink.received, object.size)).filter(|(from, _)| *from > 0);
-                got = get_rest(work, object, rest).await?;
+                got = ask_for(work, object, rest).await?;
             }
         }
     }
@@ -209,20 +209,20 @@ fn offered(
     Ok((headers, ladder))
 }
 
-/// Asks for the rest of a body; once more where the answer cannot be right.
-async fn get_rest(
+/// Asks for an object or the rest of it; once more where the answer cannot be right.
+async fn ask_for(
     work: &Work,
     object: &ObjectVersion,
-    rest: Option<(u64, u64)>,
+    range: Option<(u64, u64)>,
 ) -> Result<Get, AwsError> {
     let version = object.version_id.as_deref();
     for _ in 1..FETCHES {
-        match work.door.get(&object.key, version, &object.etag, rest).await {
+        match work.door.get(&object.key, version, &object.etag, range).await {
             Err(error) if *error.kind() == ErrorKind::BadAnswer => {}
             answer => return answer,
         }
     }
-    work.door.get(&object.key, version, &object.etag, rest).await
+    work.door.get(&object.key, version, &object.etag, range).await
 }
 
 /// Why pouring stopped before the end of the body.

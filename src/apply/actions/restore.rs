@@ -3,13 +3,14 @@
 //! A wish costs money, so the intent is recorded before it leaves. An intent whose answer was lost
 //! is looked up by HEAD and asked again only where nothing is under way.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking, is_left_for_next_plan};
-use crate::aws::{RestoreAnswer, Wish};
+use crate::aws::{AwsError, RestoreAnswer, Wish};
 use crate::model::{Action, Number, Thaw};
 use crate::state::{Batch, Intent, IntentKind, Mark, Row, Subject, With};
 
@@ -17,6 +18,8 @@ use crate::state::{Batch, Intent, IntentKind, Mark, Row, Subject, With};
 const AT_A_TIME: usize = 16;
 /// Wishes recorded together.
 const BATCH: usize = 250;
+/// How long one wish is repeated, where S3 gives no answer to it.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// S3 takes 1,000 restore starts a second and account; half of that leaves room for others.
 ///
 /// Source: S3 User Guide, "Archive retrieval options".
@@ -153,7 +156,15 @@ async fn ask(work: &Work, action: &Action, row: &Row) -> Result<Wish, Trouble> {
     // INTELLIGENT_TIERING objects move to a readable tier for good: days would be refused.
     let days = (!row.object.class.is_archived_tier()).then_some(days);
     let version = row.object.version_id.as_deref();
-    Ok(work.door.restore(&row.object.key, version, days, tier).await?)
+    let asked = AtomicBool::new(false);
+    let answer = work.aws.retry(PATIENCE, async || {
+        // A wish without an answer may have been heard: asking again would cost again.
+        if asked.swap(true, Ordering::Relaxed) && is_readable_or_thawing(work, row).await? {
+            return Ok(Wish { answer: RestoreAnswer::InProgress, request_id: None });
+        }
+        work.door.restore(&row.object.key, version, days, tier).await
+    });
+    Ok(answer.await?)
 }
 
 /// Looks up what became of wishes whose answers were lost.
@@ -181,6 +192,10 @@ async fn is_under_way(work: &Work, number: Number) -> Result<bool, Trouble> {
     if row.marks.has(Mark::RestoreAsked) {
         return Ok(true);
     }
+    Ok(is_readable_or_thawing(work, &row).await?)
+}
+
+async fn is_readable_or_thawing(work: &Work, row: &Row) -> Result<bool, AwsError> {
     let version = row.object.version_id.as_deref();
     let head = work.door.head(&row.object.key, version, Some(&row.object.etag)).await?;
     let readable = !head.class.is_archived() && head.headers.archive_status.is_none();

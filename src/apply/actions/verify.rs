@@ -3,7 +3,7 @@
 //! A file that reads differently was never proven: it is withdrawn, fetched anew, and read again.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::task::spawn_blocking;
@@ -11,10 +11,10 @@ use tokio::task::spawn_blocking;
 use super::download;
 use crate::apply::end::{End, Trouble, told};
 use crate::apply::work::{Work, blocking};
-use crate::archive::{Archive, ArchiveError, ReadBack};
+use crate::archive::{Archive, ArchiveError, ReadBack, Survey};
 use crate::event::Fact;
 use crate::model::{Action, Number};
-use crate::state::{Batch, Mark, Readback, ReadbackKind, Row, With};
+use crate::state::{Batch, Mark, Readback, ReadbackKind, Row, Stored, With};
 
 /// Files read at a time: enough to keep a disk busy, few enough not to thrash one that turns.
 const AT_A_TIME: usize = 4;
@@ -23,6 +23,10 @@ const ROUNDS: usize = 2;
 
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
     let place = work.place().await?;
+    if first_absent(work)?.is_some() {
+        // An earlier try withdrew a file and was stopped before its object was fetched anew.
+        download::absent(work, &place, action).await?;
+    }
     let pending = |row: &Row| row.stored.is_some() && !row.marks.has(Mark::ReadBack);
     let mut read = Read::default();
     for round in 0.. {
@@ -49,19 +53,27 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
     }
 }
 
-/// Reads back again whatever was last read before a moment, for a deletion that comes late.
+/// Reads back again whatever was last read before a moment, or has another size or date than it was
+/// given, for a deletion that comes late.
 pub(super) async fn read_again(
     work: &Arc<Work>,
     action: &Action,
     before_ms: i64,
 ) -> Result<(), Trouble> {
     let place = work.place().await?;
-    let old = |row: &Row| {
-        let stored = row.stored.as_ref();
-        let read_at = stored.and_then(|stored| stored.readback).map(|readback| readback.at_ms);
-        stored.is_some() && !row.marks.has(Mark::Deleted) && read_at.is_none_or(|at| at < before_ms)
+    let files = Mutex::new(blocking(|| Survey::open(place.to()))?);
+    let looks_touched = |stored: &Stored| {
+        let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = files.as_mut().and_then(|files| files.see(&stored.path));
+        !seen.is_some_and(|seen| seen.is(stored.size, stored.mtime_ns / 1_000_000))
     };
-    let wrong = read_rows(work, &place, action, old, &mut Read::default()).await?;
+    let doubtful = |row: &Row| {
+        let Some(stored) = row.stored.as_ref().filter(|_| !row.marks.has(Mark::Deleted)) else {
+            return false;
+        };
+        stored.readback.is_none_or(|read| read.at_ms < before_ms) || looks_touched(stored)
+    };
+    let wrong = read_rows(work, &place, action, doubtful, &mut Read::default()).await?;
     match wrong.len() {
         0 => Ok(()),
         n => Err(Trouble::Ends(End::Failed(format!(

@@ -16,15 +16,127 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::bed::Answer;
+use crate::support::bed::{Answer, TestBed};
 use crate::support::scene::Scene;
 
 /// An object of s3plan's own, to try deletes on: not part of any world.
 const CANARY: &str = ".s3plan-delete-probe-";
 
+/// A world and the manifest for it.
+pub type Start = (&'static str, &'static str);
+
+/// Thaw, parts, a key beside a folder, an unfinished upload, a bucket that goes in the end.
+pub const COLD: Start = (
+    r#"
+now = "2024-06-01T10:30:00Z"
+speed = 20000.0
+[modes]
+restore_seconds = 1800
+[bucket.cold]
+[[bucket.cold.object]]
+key = "a"
+body = "first"
+[[bucket.cold.object]]
+key = "a/b"
+body = "second"
+tags = { year = "2019" }
+[[bucket.cold.object]]
+key = "glacier/1"
+body = "frozen one"
+storage_class = "GLACIER"
+[[bucket.cold.object]]
+key = "glacier/2"
+body = "frozen two"
+storage_class = "DEEP_ARCHIVE"
+[[bucket.cold.object]]
+key = "parts"
+size = 3000
+parts = [1000, 1000, 1000]
+storage_class = "GLACIER"
+[[bucket.cold.object]]
+key = "empty"
+body = ""
+[[bucket.cold.upload]]
+key = "half"
+id = "upload-1"
+initiated = "2024-05-01T00:00:00Z"
+parts = [10]
+[[bucket.cold.upload]]
+key = "third"
+id = "upload-2"
+initiated = "2024-05-01T00:00:00Z"
+parts = [10]
+"#,
+    r#"
+[account]
+id = "123456789012"
+[bucket.cold]
+archive = { to = "archive/{bucket}", then = "delete-bucket", restore = { days = 30 } }
+"#,
+);
+
+/// Old versions and delete markers, all of them archived and deleted.
+pub const VERSIONS: Start = (
+    r#"
+[bucket.versions]
+versioning = "enabled"
+[[bucket.versions.object]]
+key = "v"
+body = "old"
+[[bucket.versions.object]]
+key = "v"
+body = "new"
+[[bucket.versions.object]]
+key = "w"
+body = "gone"
+[[bucket.versions.object]]
+key = "w"
+delete_marker = true
+"#,
+    r#"
+[account]
+id = "123456789012"
+[bucket.versions]
+archive = { to = "archive/{bucket}", then = "delete-bucket", versions = "all" }
+"#,
+);
+
+/// Versions that are overwritten in place, where a delete by key leaves a marker.
+pub const SUSPENDED: Start = (
+    r#"
+[bucket.suspended]
+versioning = "suspended"
+[[bucket.suspended.object]]
+key = "n"
+body = "in place"
+version_id = "null"
+[[bucket.suspended.object]]
+key = "o"
+body = "with an id"
+[[bucket.suspended.object]]
+key = "o"
+body = "over it"
+version_id = "null"
+[[bucket.suspended.object]]
+key = "live/keep"
+body = "stays"
+version_id = "null"
+"#,
+    r#"
+[account]
+id = "123456789012"
+[bucket.suspended.archive]
+to = "archive/{bucket}"
+then = "delete-objects"
+exclude = ["live/**"]
+versions = "all"
+"#,
+);
+
 /// A world with a plan for it, and how a calm run ends.
 pub struct Range {
     world: World,
+    pub manifest: &'static str,
     /// A project in which the plan is made and nothing is applied.
     project: TempDir,
     /// The arguments that apply all of it, approvals included.
@@ -48,14 +160,23 @@ pub struct Ending {
     deleted: BTreeMap<String, u32>,
     /// Requests that reached the account.
     pub requests: u64,
+    /// Bytes of objects that were sent.
+    pub bytes_sent: u64,
 }
 
 impl Range {
     /// Plans, then lets a calm run go to its end.
-    pub fn new(world: &str, manifest: &str) -> Self {
+    pub fn of(start: Start) -> Self {
+        Self::prepared(start, |_| {})
+    }
+
+    /// The same, with something in the project before the plan is made.
+    pub fn prepared((world, manifest): Start, prepare: impl FnOnce(&TestBed)) -> Self {
         let world = World::parse(world).expect("a world");
         let project = TempDir::new().expect("a temporary folder");
-        let first = Scene::new(world.clone()).planned(manifest);
+        let first = Scene::new(world.clone());
+        prepare(&first.bed);
+        let first = first.planned(manifest);
         copy_tree(&first.bed.project(), project.path());
         first.bed.s3plan(["apply", "--yes"]).exits(3);
         let mut apply = vec!["apply".to_owned(), "--yes".to_owned()];
@@ -66,6 +187,7 @@ impl Range {
         }
         let mut range = Self {
             world,
+            manifest,
             project,
             apply,
             calm: Ending::of(&first),
@@ -95,6 +217,22 @@ impl Range {
         self.start(scene, env).wait()
     }
 
+    /// The same under a shell script, in which `$APPLY` is the command line.
+    pub fn run_in_shell(&self, scene: &Scene, script: &str) -> Answer {
+        let apply = format!("\"$S3PLAN\" {}", self.apply.join(" "));
+        scene.bed.shell(&script.replace("$APPLY", &apply))
+    }
+
+    /// Whatever has a name among an archive's objects holds all that belongs under it.
+    pub fn assert_whole(&self, scene: &Scene, told: &str) {
+        let mut found = BTreeMap::new();
+        digest_tree(&scene.bed.path("archive"), "", &mut found);
+        found.retain(|path, _| path.contains("/data/") && !path.ends_with('/'));
+        for (path, digest) in &found {
+            assert_eq!(Some(digest), self.calm.archive.get(path), "{told}: {path}");
+        }
+    }
+
     /// The same, without waiting for the end.
     pub fn start(&self, scene: &Scene, env: &[(&str, &str)]) -> crate::support::bed::Running {
         let args: Vec<&str> = self.apply.iter().map(String::as_str).collect();
@@ -109,6 +247,14 @@ impl Range {
         let ending = Ending::of(scene);
         ending.assert_sound(scene, told);
         ending.assert_same(&self.calm, lives, told);
+    }
+
+    /// What is left in S3 and on the disk is what a calm run leaves.
+    pub fn assert_ended(&self, scene: &Scene, told: &str) {
+        let ending = Ending::of(scene);
+        assert_eq!(ending.world, self.calm.world, "{told}: what is left in S3");
+        let differs = differences(&ending.archive, &self.calm.archive);
+        assert!(differs.is_empty(), "{told}: the archive differs:\n{differs}");
     }
 }
 
@@ -129,6 +275,7 @@ impl Ending {
             archive,
             status: status(scene)["buckets"].clone(),
             deleted,
+            bytes_sent: scene.sandbox.witness().bytes_sent(),
             requests: scene.sandbox.witness().counts().values().sum(),
         }
     }
