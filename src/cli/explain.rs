@@ -4,7 +4,7 @@ use super::exit::{Exit, Failure};
 use super::session::Session;
 
 /// The page: a line for each code, `- \`room/what\`: …`. A test holds it against the sources.
-const PAGE: &str = include_str!("../../docs/errors.md");
+const PAGE: &str = include_str!("errors.md");
 
 /// Explain the code of an error
 #[derive(Debug, clap::Args)]

@@ -132,7 +132,7 @@ fn shells_and_man_know_every_command() {
     assert_eq!(read.exits(0).stdout, "", "man has nothing to complain of");
 }
 
-/// One line each in `docs/errors.md`, which `s3plan explain` reads; none twice, none left over.
+/// One line each in `src/cli/errors.md`, which `s3plan explain` reads; none twice, none left over.
 #[test]
 fn every_error_code_is_explained() {
     let bed = TestBed::without_aws();
@@ -150,7 +150,7 @@ fn every_error_code_is_explained() {
     let used = codes_in_sources();
     let used: BTreeSet<&str> = used.iter().map(String::as_str).collect();
     let unexplained: Vec<_> = used.difference(&once).collect();
-    assert!(unexplained.is_empty(), "add a line to docs/errors.md: {unexplained:?}");
+    assert!(unexplained.is_empty(), "add a line to src/cli/errors.md: {unexplained:?}");
     let unused: Vec<_> = once.difference(&used).collect();
     assert!(unused.is_empty(), "no error has these codes: {unused:?}");
     bed.s3plan(["explain", "state/held"]).exits(0).says("state/held: another s3plan");

@@ -105,7 +105,8 @@ fn few_descriptors_are_enough() {
 #[test]
 fn a_file_touched_between_the_proof_and_the_deletion_stops_the_deletion() {
     let range = Range::of(VERSIONS);
-    let touch: [(&str, fn(&std::path::Path)); 4] = [
+    type Touch = fn(&std::path::Path);
+    let touch: [(&str, Touch); 4] = [
         ("truncated", |file| fs::write(file, "").expect("a file")),
         ("other bytes of the same length", |file| fs::write(file, "NEW").expect("a file")),
         ("gone", |file| fs::remove_file(file).expect("a file")),
