@@ -82,9 +82,11 @@ fn an_answer_is_matched_entry_by_entry() {
         scene.apply().exits(3);
         scene.approve(BUCKET);
         scene.sandbox.add_fault(Rule::on("DeleteObjects").then(bent));
-        scene.apply().exits(1);
+        let answer = scene.apply();
+        assert!(matches!(answer.code, Some(0 | 1)), "{answer}");
         scene.sandbox.clear_faults();
-        // What is there by now is what counts: all of them are gone, and by this plan.
+        // What is there by now is what counts, in this run or the next: all of them are gone, and
+        // by this plan.
         scene.apply().exits(0);
         assert_eq!(scene.deletions().len(), gone_at_last);
         scene.assert_deleted_with_care();

@@ -88,7 +88,7 @@ fn the_manifests_in_the_readme_are_valid() {
         .skip(1)
         .filter_map(|rest| rest.split_once("```").map(|(block, _)| block.to_owned()))
         .collect();
-    assert_eq!(blocks.len(), 2, "how many manifests README.md has");
+    assert_eq!(blocks.len(), 3, "how many manifests README.md has");
     for block in blocks {
         bed.write_manifest(&block);
         bed.s3plan(["validate", "manifest.toml"]).exits(0);

@@ -94,7 +94,9 @@ pub(super) async fn absent(
     place: &Arc<Archive>,
     action: &Action,
 ) -> Result<u64, Trouble> {
-    let is_absent = |row: &Row| row.stored.is_none() && work.selection.takes(&row.object);
+    let is_absent = |row: &Row| {
+        row.stored.is_none() && work.selection.takes(&row.object) && !is_left_for_next_plan(row)
+    };
     Ok(fetch_all(work, place, action, is_absent).await?.failed)
 }
 
