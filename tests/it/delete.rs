@@ -116,7 +116,7 @@ fn a_lost_answer_is_a_question_and_never_an_assumption() {
     let scene = Scene::retiring(world(three()), RETIRE);
     scene.apply().exits(3);
     scene.approve(BUCKET);
-    scene.sandbox.add_fault(Rule::on("DeleteObjects").then(Effect::LoseAnswer));
+    scene.sandbox.add_fault(Rule::on("DeleteObjects").calls(1, 3).then(Effect::LoseAnswer));
     let first = scene.apply();
     assert!(matches!(first.code, Some(0 | 1)), "{first}");
     scene.sandbox.clear_faults();
