@@ -1,5 +1,8 @@
 //! Buckets as wholes: what is known of each, retired ones, replaced policies, forgetting.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use redb::WriteTransaction;
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +146,8 @@ impl State {
             Some(text) => ("json", text.as_bytes()),
             None => ("none", &[][..]),
         };
+        // A run that died between the file and the row comes here again with the same policy.
+        let at_ms = newest_of(&folder, ending, content).unwrap_or(at_ms);
         durable::replace(&folder.join(format!("{at_ms}.{ending}")), content, Keep::Durably)?;
         durable::sync_folder_of(&folder)?;
         durable::sync_folder_of(&policies)?;
@@ -266,4 +271,13 @@ fn bucket_in(key: &[u8]) -> Result<BucketName, Fault> {
     std::str::from_utf8(key)
         .map(BucketName::new)
         .map_err(|_| Fault::Rot("a bucket's name is not text".into()))
+}
+
+/// When the newest policy file in the folder was written, if it holds exactly this.
+fn newest_of(folder: &Path, ending: &str, content: &[u8]) -> Option<i64> {
+    let stamp = |path: &PathBuf| path.file_stem()?.to_str()?.parse::<i64>().ok();
+    let files = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let (at_ms, newest) = files.filter_map(|path| Some((stamp(&path)?, path))).max()?;
+    let is_same = newest.extension()? == ending && fs::read(&newest).ok()? == content;
+    is_same.then_some(at_ms)
 }

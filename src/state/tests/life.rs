@@ -237,6 +237,28 @@ fn a_newer_plan_supersedes_the_run_and_the_same_plan_does_not() {
 }
 
 #[test]
+fn a_policy_whose_row_a_crash_took_is_kept_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let policies = folder.path().join("policies/photos");
+    fs::create_dir_all(&policies).expect("a folder");
+    fs::write(policies.join("3.json"), "{}").expect("a file without its row");
+    let state = open(folder.path());
+    state.keep_policy(&bucket(), Some("{}".into()), 4).expect("keeps");
+    state.keep_policy(&bucket(), None, 5).expect("keeps");
+    state.keep_policy(&bucket(), Some("{}".into()), 6).expect("keeps");
+
+    let at: Vec<_> =
+        state.policies(&bucket()).expect("reads").into_iter().map(|kept| kept.at_ms).collect();
+    assert_eq!(at, [3, 5, 6]);
+    let mut names: Vec<_> = fs::read_dir(policies)
+        .expect("reads")
+        .map(|file| file.expect("a file").file_name().into_string().expect("text"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["3.json", "5.none", "6.json"]);
+}
+
+#[test]
 fn a_reset_forgets_progress_and_keeps_what_people_may_need() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = open(folder.path());

@@ -136,8 +136,16 @@ async fn answer(
     Ok(answer.map(|body| Outgoing::new(body, Arc::clone(shared), serving, &effects)))
 }
 
-/// What the rules do before an operation. `Err` when they answer in its stead.
-async fn strike(shared: &Shared, effects: &[Effect]) -> Result<(), Refusal> {
+/// What the rules do before an operation. `Err` when they answer in its stead. A request that gets
+/// no answer at all is seen by the witness as it arrives, for it has no end.
+async fn strike(
+    shared: &Shared,
+    effects: &[Effect],
+    arrived: impl FnOnce() -> Seen,
+) -> Result<(), Refusal> {
+    if effects.iter().any(|effect| matches!(effect, Effect::Silence)) {
+        shared.witness.saw(arrived());
+    }
     for effect in effects {
         match effect {
             Effect::DelayMs(milliseconds) => {
@@ -185,7 +193,17 @@ async fn identity(
     });
     let name = known.as_ref().map(|user| &*user.name).unwrap_or_default();
     let effects = shared.faults.strike(form.action(), target, name);
-    let outcome = match (strike(shared, &effects).await, known) {
+    let arrived = || Seen {
+        number: 0,
+        op: form.action().to_owned(),
+        bucket: None,
+        key: None,
+        version_id: None,
+        user: name.to_owned(),
+        status: None,
+        mutating: false,
+    };
+    let outcome = match (strike(shared, &effects, arrived).await, known.clone()) {
         (Err(refusal), _) => Err(refusal),
         (Ok(()), None) => {
             let message = "The security token included in the request is invalid.";
@@ -292,7 +310,18 @@ async fn perform(shared: &Shared, mut request: S3Request<Body>) -> Answer {
             ask(&mut call.headers, name, value.as_deref());
         }
     }
-    let outcome = match strike(shared, &effects).await.and_then(|()| gate::check(shared, &call)) {
+    let arrived = || Seen {
+        number: 0,
+        op: call.target.op_name(),
+        bucket: call.target.bucket.clone(),
+        key: call.target.key.clone(),
+        version_id: call.target.version_id().map(str::to_owned),
+        user: call.user.to_string(),
+        status: None,
+        mutating: call.target.op.is_some_and(crate::op::Op::is_mutating),
+    };
+    let struck = strike(shared, &effects, arrived).await;
+    let outcome = match struck.and_then(|()| gate::check(shared, &call)) {
         Err(refusal) => Err(refusal),
         Ok(()) => match call.target.op {
             Some(op) => s3::perform(shared, &mut call, op).await,
