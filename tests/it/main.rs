@@ -9,6 +9,7 @@ mod archive;
 mod bad_input;
 mod blockers;
 mod contract;
+mod customer_keys;
 mod delete;
 mod document;
 mod examples;
