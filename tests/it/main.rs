@@ -17,6 +17,7 @@ mod exits;
 mod faults;
 mod house;
 mod interleavings;
+mod ladder;
 mod listing;
 mod main_job;
 mod manners;
