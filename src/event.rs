@@ -4,6 +4,8 @@
 //! be lost. An [`Event`] is a fact with its place and time. All of them are plain data: nothing
 //! here knows about colours, verbosity or files.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -108,6 +110,10 @@ pub enum Fact {
         bucket: BucketName,
         /// What `approve BUCKET@EVIDENCE` takes.
         evidence: EvidenceId,
+        /// How many object versions were proven in which way, by the words of
+        /// [`crate::model::ProofKind`].
+        #[serde(default)]
+        proofs: BTreeMap<String, u64>,
         /// Where a guarantee is weaker than usual, one sentence each.
         #[serde(default)]
         caveats: Vec<String>,

@@ -246,14 +246,14 @@ impl<'a> Eraser<'a> {
         if marker == "null" {
             // In place of the version that is gone.
             self.erase_null_marker(key).await?;
-            self.work.audit(self.action, "DeleteObject", 1, None)?;
+            self.work.audit_under(self.action, "DeleteObject", 1, None, self.evidence())?;
             return Ok(outcome);
         }
         // Versions are kept by now: the object only hides behind the marker, and comes back.
         let target =
             DeleteTarget { key: key.clone(), version_id: Some(marker.clone()), etag: None };
         self.work.door.delete_one(&target, Condition::IfMatch).await?;
-        self.work.audit(self.action, "DeleteObject", 1, None)?;
+        self.work.audit_under(self.action, "DeleteObject", 1, None, self.evidence())?;
         Ok(Deletion::Changed)
     }
 }

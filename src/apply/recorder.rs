@@ -173,7 +173,7 @@ fn line_of(fact: &Fact, run: &str, at: Timestamp) -> Option<AuditEntry> {
         Fact::LeftAlone { bucket, key, version_id, why } => {
             of_key("left-alone", bucket, key, version_id, why)
         }
-        Fact::GateOpened { bucket, evidence, caveats } => {
+        Fact::GateOpened { bucket, evidence, caveats, .. } => {
             let mut entry = AuditEntry::new(at, "gate", bucket);
             entry.evidence = Some(evidence.clone());
             entry.detail = (!caveats.is_empty()).then(|| caveats.join("; "));

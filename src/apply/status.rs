@@ -79,9 +79,10 @@ fn of_bucket(bucket: &PlannedBucket, actions: &[&Action], journal: &Journal) -> 
     if journal.phase(&open.id) == Phase::Pending && open.kind == ActionKind::ProbeDeletes {
         status.phase = BucketPhase::Sealed;
     }
-    if let Some((evidence, caveats)) = journal.gates.get(&bucket.name) {
-        status.evidence = Some(evidence.clone());
-        status.detail = Some(caveats.join("; ")).filter(|told| !told.is_empty());
+    if let Some(gate) = journal.gates.get(&bucket.name) {
+        status.evidence = Some(gate.evidence.clone());
+        status.proofs.clone_from(&gate.proofs);
+        status.detail = Some(gate.caveats.join("; ")).filter(|told| !told.is_empty());
     }
     match journal.phase(&open.id) {
         Phase::Waiting { on, until } => {
@@ -102,6 +103,7 @@ fn of_bucket(bucket: &PlannedBucket, actions: &[&Action], journal: &Journal) -> 
         status.phase = BucketPhase::Stale;
         status.waiting_for = None;
         status.evidence = None;
+        status.proofs.clear();
         status.detail = Some(format!(
             "abandoned by {by}: files and objects stay as they are; a new plan starts anew"
         ));
@@ -140,6 +142,7 @@ fn blank(bucket: &BucketName, phase: BucketPhase) -> BucketStatus {
         waiting_for: None,
         until: None,
         evidence: None,
+        proofs: BTreeMap::new(),
         detail: None,
     }
 }
@@ -158,9 +161,16 @@ struct Journal {
     phases: BTreeMap<ActionId, Phase>,
     /// Buckets that were stale when they were last worked on.
     stale: BTreeMap<BucketName, String>,
-    gates: BTreeMap<BucketName, (EvidenceId, Vec<String>)>,
+    gates: BTreeMap<BucketName, Gate>,
     /// Buckets that somebody gave up, and who.
     abandoned: BTreeMap<BucketName, String>,
+}
+
+/// What was shown when a bucket's gate opened last.
+struct Gate {
+    evidence: EvidenceId,
+    proofs: BTreeMap<String, u64>,
+    caveats: Vec<String>,
 }
 
 impl Journal {
@@ -187,8 +197,10 @@ impl Journal {
             Fact::Stale { bucket, why } => {
                 self.stale.insert(bucket.clone(), why.clone());
             }
-            Fact::GateOpened { bucket, evidence, caveats } => {
-                self.gates.insert(bucket.clone(), (evidence.clone(), caveats.clone()));
+            Fact::GateOpened { bucket, evidence, proofs, caveats } => {
+                let (evidence, proofs) = (evidence.clone(), proofs.clone());
+                let gate = Gate { evidence, proofs, caveats: caveats.clone() };
+                self.gates.insert(bucket.clone(), gate);
             }
             Fact::Abandoned { bucket, by } => {
                 self.abandoned.insert(bucket.clone(), by.clone());

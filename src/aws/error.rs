@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Changed,
     /// The object is archived and no restored copy is there.
     NotThawed,
+    /// A key that only the customer has encrypts the object (SSE-C): without it S3 tells nothing.
+    CustomerKey,
     /// Too many requests, or the service is overloaded.
     Throttled,
     /// No connection, or it broke.
@@ -224,6 +226,10 @@ impl AwsError {
                 Some("log in again (`aws sso login`), then run the same command again")
             }
             ErrorKind::NotS3 => Some("check the network, the proxy and the endpoint URL"),
+            ErrorKind::CustomerKey => Some(
+                "leave it out with `exclude`, or have whoever holds the key copy it to an object \
+                 without SSE-C; then plan again",
+            ),
             ErrorKind::Unreachable => Some("check the network, the region and the endpoint URL"),
             ErrorKind::Denied => Some(
                 "ask for the permission, or check that the bucket belongs to the expected account",
@@ -297,6 +303,7 @@ impl ErrorKind {
             Self::NoSuchUser => "there is no such user",
             Self::Changed => "it has changed since",
             Self::NotThawed => "it is archived and not restored",
+            Self::CustomerKey => "a key that only the customer has encrypts it (SSE-C)",
             Self::Throttled => "the service asks to slow down",
             Self::Unreachable => "the connection failed",
             Self::TimedOut => "no answer in time",
@@ -315,6 +322,7 @@ impl ErrorKind {
 struct Answer<'a> {
     status: u16,
     code: Option<&'a str>,
+    message: Option<&'a str>,
     /// `x-amz-bucket-region`.
     region: Option<&'a str>,
     /// `x-amz-delete-marker: true`.
@@ -369,6 +377,9 @@ fn judge(answer: &Answer<'_>) -> ErrorKind {
         | "AuthorizationHeaderMalformed"
         | "IllegalLocationConstraintException" => return region(),
         "NotImplemented" => return ErrorKind::NotImplemented,
+        "InvalidRequest" if answer.message.is_some_and(asks_for_key) => {
+            return ErrorKind::CustomerKey;
+        }
         _ => {}
     }
     match answer.status {
@@ -392,6 +403,14 @@ fn judge(answer: &Answer<'_>) -> ErrorKind {
         429 | 503 => ErrorKind::Throttled,
         _ => ErrorKind::Other,
     }
+}
+
+/// Whether S3 misses the customer's key in a request. The code alone stands for much else.
+///
+/// Source: S3 User Guide, "Using server-side encryption with customer-provided keys".
+fn asks_for_key(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("server side encryption") || message.contains("server-side encryption")
 }
 
 /// Turns the SDK's error into ours.
@@ -426,6 +445,7 @@ where
             let answer = Answer {
                 status: raw.status().as_u16(),
                 code: failure.err().code().filter(|code| !code.is_empty()),
+                message: failure.err().message(),
                 region: raw.headers().get("x-amz-bucket-region"),
                 delete_marker: raw.headers().get("x-amz-delete-marker") == Some("true"),
                 html: is_html(raw),
@@ -549,6 +569,19 @@ mod tests {
         assert_eq!(judge(&moved), ErrorKind::WrongRegion { region: Some("eu-west-1".into()) });
         assert_eq!(of(405, None), ErrorKind::NoSuchKey);
         assert_eq!(of(503, None), ErrorKind::Throttled);
+    }
+
+    #[test]
+    fn a_missing_customer_key_is_told_from_other_invalid_requests() {
+        let of = |message| {
+            let code = Some("InvalidRequest");
+            judge(&Answer { status: 400, code, message, ..Answer::default() })
+        };
+        let missing = "The object was stored using a form of Server Side Encryption. The correct \
+                       parameters must be provided to retrieve the object.";
+        assert_eq!(of(Some(missing)), ErrorKind::CustomerKey);
+        assert_eq!(of(Some("Missing required header")), ErrorKind::Other);
+        assert_eq!(of(None), ErrorKind::Other);
     }
 
     #[test]

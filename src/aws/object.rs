@@ -177,7 +177,7 @@ impl Bucket {
     ///
     /// # Errors
     /// [`ErrorKind::NoSuchKey`] also for delete markers; [`ErrorKind::Denied`] where S3 does not
-    /// even tell whether the key exists; all others.
+    /// even tell whether the key exists; [`ErrorKind::CustomerKey`] under SSE-C; all others.
     ///
     /// Source: S3 API Reference, HeadObject; works on archived objects.
     pub async fn head(
@@ -198,7 +198,11 @@ impl Bucket {
                     .checksum_mode(ChecksumMode::Enabled)
                     .send()
             })
-            .await?;
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.in_words(error, key, version_id).await),
+        };
         let head = Head::of(&answer, &about)?;
         head.check(&about, version_id, pin)?;
         Ok(head)
@@ -233,7 +237,11 @@ impl Bucket {
                     .part_number(number)
                     .send()
             })
-            .await?;
+            .await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.in_words(error, key, version_id).await),
+        };
         let size = answer.content_length().and_then(|size| u64::try_from(size).ok());
         if let (Some(pin), Some(etag)) = (pin, answer.e_tag())
             && ETag::new(etag) != *pin
@@ -244,6 +252,36 @@ impl Bucket {
             size: size.ok_or_else(|| about.bad_answer("it has no length"))?,
             parts_count: answer.parts_count().and_then(|count| u32::try_from(count).ok()),
         })
+    }
+
+    /// Finds out why a HEAD was refused with a bare 400: a GET of a byte is refused in words.
+    async fn in_words(&self, error: AwsError, key: &str, version_id: Option<&str>) -> AwsError {
+        if error.status() != Some(400) || error.code().is_some() {
+            return error;
+        }
+        let about = self.reads("GetObject", "read").key(key);
+        let answer = self
+            .ask(&about, |_, s3| {
+                s3.get_object()
+                    .bucket(self.name.as_str())
+                    .expected_bucket_owner(self.owner.as_str())
+                    .key(blank::sendable(key))
+                    .set_version_id(version_id.map(str::to_owned))
+                    .range("bytes=0-0")
+                    .send()
+            })
+            .await;
+        match answer {
+            Err(words) if *words.kind() == ErrorKind::CustomerKey => {
+                error.of(ErrorKind::CustomerKey, words.message())
+            }
+            // The session is alive, the region is right, and the archived bytes come first here: of
+            // all that a HEAD can be refused for with 400, only the key is left.
+            Err(words) if *words.kind() == ErrorKind::NotThawed => {
+                error.of(ErrorKind::CustomerKey, "by all signs: S3 does not let it be looked at")
+            }
+            _ => error,
+        }
     }
 
     /// Learns the sizes of the `count` parts of an object of `total` bytes. Where parts of part 1's

@@ -123,7 +123,7 @@ fn ask(
             bucket,
             id: evidence,
             proven: Count { objects: status.verified_objects, bytes: status.bytes },
-            proofs: Vec::new(),
+            proofs: &status.proofs,
             caveats: status.detail.as_slice(),
             consequences: &consequences,
         },

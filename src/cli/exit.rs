@@ -175,6 +175,7 @@ impl From<AwsError> for Failure {
             ErrorKind::NoSuchUser => (Exit::Failed, "aws/no-such-user"),
             ErrorKind::Changed => (Exit::Stale, "aws/changed"),
             ErrorKind::NotThawed => (Exit::Waits, "aws/not-thawed"),
+            ErrorKind::CustomerKey => (Exit::Failed, "aws/customer-key"),
             ErrorKind::Throttled => (Exit::Failed, "aws/throttled"),
             ErrorKind::Unreachable => (Exit::Failed, "aws/unreachable"),
             ErrorKind::TimedOut => (Exit::Failed, "aws/timed-out"),

@@ -30,12 +30,11 @@ pub fn present(session: &Session) -> Arc<dyn Person> {
 impl Person for AtTerminal {
     fn asks(&self, gate: Shown<'_>) -> Answer {
         let name = gate.bucket.as_str();
-        let proofs = gate.evidence.proofs().iter().map(|(proof, n)| (proof.clone(), *n));
         let evidence = report::evidence_words(&Evidence {
             bucket: gate.bucket,
             id: gate.evidence.id(),
             proven: Count { objects: gate.evidence.objects(), bytes: gate.evidence.bytes() },
-            proofs: proofs.collect(),
+            proofs: gate.evidence.proofs(),
             caveats: gate.caveats,
             consequences: gate.consequences,
         });

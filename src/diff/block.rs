@@ -41,6 +41,7 @@ pub(super) fn find(desired: &Desired, observed: &Observed, observed_at_ms: i64) 
         let (Some(archive), Some(tally)) = (&wanted.archive, &seen.tally) else { continue };
         block(suddenly_empty(wanted, tally));
         block(unknown_classes(tally));
+        block(customer_keyed(tally));
         block(seen.destination.as_ref().and_then(|place| place.trouble.clone()));
         if archive.then.deletes() {
             block(mfa_delete(seen));
@@ -89,6 +90,15 @@ fn unknown_classes(tally: &Tally) -> Option<String> {
     Some(format!(
         "holds objects of storage class `{class}` (for example {key:?}), which s3plan does not \
          know how to read: leave them out with `exclude`, or move them to another class"
+    ))
+}
+
+fn customer_keyed(tally: &Tally) -> Option<String> {
+    let key = tally.customer_keyed.first()?;
+    Some(format!(
+        "holds objects that a customer's own key encrypts (SSE-C; for example {key:?}): without \
+         that key they can neither be archived nor proven; leave them out with `exclude`, or have \
+         whoever holds the key copy them to objects without SSE-C"
     ))
 }
 

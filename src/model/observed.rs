@@ -200,6 +200,9 @@ pub struct Tally {
     pub unproven: Count,
     /// Storage classes that s3plan does not know, with one key each.
     pub unknown_classes: BTreeMap<String, String>,
+    /// Keys of selected objects that are missing and that only the customer's own key can read
+    /// (SSE-C): those that a few looks found, for no listing tells.
+    pub customer_keyed: Vec<String>,
 }
 
 /// Files that are no longer what they were when they were archived.

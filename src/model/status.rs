@@ -1,5 +1,7 @@
 //! Where every bucket stands: what `status` shows and other programs read.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::evidence::EvidenceId;
@@ -50,6 +52,10 @@ pub struct BucketStatus {
     pub until: Option<jiff::Timestamp>,
     /// What `approve BUCKET@EVIDENCE` takes, once the gate is open.
     pub evidence: Option<EvidenceId>,
+    /// What that evidence rests on: how many object versions were proven in which way. Empty while
+    /// no gate is open.
+    #[serde(default)]
+    pub proofs: BTreeMap<String, u64>,
     /// Why it is stale or failed, or what else is worth a sentence.
     pub detail: Option<String>,
 }

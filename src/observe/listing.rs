@@ -5,7 +5,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use super::ObserveError;
 use super::fresh::listing_for;
 use crate::archive::keymap::FolderWatch;
-use crate::aws::{Bucket, Head};
+use crate::aws::{Bucket, ErrorKind, Head};
 use crate::model::{BucketName, Endpoint, ObjectVersion, StorageClass, Thaw, Versioning};
 use crate::state::{Inventory, State, StateError};
 
@@ -102,17 +102,22 @@ async fn with_restores(
         })
         .filter(|&place| !objects[place].delete_marker)
         .collect();
-    let heads: Vec<(usize, Head)> = stream::iter(asked.into_iter().map(|place| {
+    let heads: Vec<(usize, Option<Head>)> = stream::iter(asked.into_iter().map(|place| {
         let object = &objects[place];
         async move {
-            let head = door.head(&object.key, object.version_id.as_deref(), None).await?;
-            Ok::<_, ObserveError>((place, head))
+            match door.head(&object.key, object.version_id.as_deref(), None).await {
+                Ok(head) => Ok::<_, ObserveError>((place, Some(head))),
+                // It cannot be archived whatever its tier: that is told where it is selected.
+                Err(error) if *error.kind() == ErrorKind::CustomerKey => Ok((place, None)),
+                Err(error) => Err(error.into()),
+            }
         }
     }))
     .buffer_unordered(HEADS_AT_A_TIME)
     .try_collect()
     .await?;
     for (place, head) in heads {
+        let Some(head) = head else { continue };
         let object = &mut objects[place];
         if let Some(tier) = head.headers.archive_status {
             object.class = StorageClass::intelligent_tier(&tier);

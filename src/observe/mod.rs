@@ -7,14 +7,16 @@
 mod destination;
 mod fresh;
 mod in_place;
+mod keyed;
 mod listing;
 mod tally;
 
 pub use fresh::{Drift, compare_with_inventory, listing_for};
 pub use in_place::{InPlace, OnDisk};
 pub use listing::{Listed, Progress, take_inventory};
-pub use tally::tally;
 
+use keyed::Spread;
+use tally::tally;
 use thiserror::Error;
 
 use crate::archive::ArchiveError;
@@ -80,10 +82,11 @@ async fn look_at(
         return Ok(SeenBucket { bucket, tally: None, destination: None, policy: None });
     };
     let selection = Selection::new(&archive.include, &archive.exclude, archive.versions)?;
+    let failed = tokio::task::block_in_place(|| keyed::failed_before(state, &wanted.name))?;
     let listed =
         take_inventory(&door, state, &wanted.name, bucket.versioning, now_ms, progress).await?;
-    let (tally, destination) =
-        tokio::task::block_in_place(|| -> Result<(Tally, Destination), ObserveError> {
+    let (mut tally, missing, destination) =
+        tokio::task::block_in_place(|| -> Result<(Tally, Spread, Destination), ObserveError> {
             let (to, name) = (&archive.to_path, &wanted.name);
             let known = state.was_archived(name)?;
             let mut place = destination::look(to, &desired.account, name, known)?;
@@ -92,7 +95,7 @@ async fn look_at(
                 FoundAt::Nothing => InPlace::nowhere(state, name),
                 FoundAt::Archive | FoundAt::Files => InPlace::open(to, state, name)?,
             };
-            let mut tally = match tally(state, name, &selection, on_disk) {
+            let (mut tally, missing) = match tally(state, name, &selection, on_disk) {
                 Err(ObserveError::Archive(error)) => {
                     place.trouble = Some(destination::unreadable(&error));
                     tally(state, name, &selection, InPlace::nowhere(state, name))?
@@ -105,8 +108,9 @@ async fn look_at(
             if place.found == FoundAt::Files && tally.present.is_empty() {
                 place.trouble.get_or_insert_with(|| destination::others_files(to));
             }
-            Ok((tally, place))
+            Ok((tally, missing, place))
         })?;
+    tally.customer_keyed = keyed::find(&door, &selection, failed, missing).await;
     Ok(SeenBucket { bucket, tally: Some(tally), destination: Some(destination), policy: None })
 }
 

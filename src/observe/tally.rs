@@ -2,6 +2,7 @@
 
 use super::ObserveError;
 use super::in_place::{InPlace, OnDisk};
+use super::keyed::Spread;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -17,18 +18,18 @@ const STRETCH_BYTES: u64 = 256 << 30;
 /// How many objects one stretch may hold.
 const STRETCH_OBJECTS: u64 = 1_000_000;
 
-/// Counts a bucket's inventory, with what is on the disk of it. Blocking; one pass over the rows, a
-/// page in memory at a time.
+/// Counts a bucket's inventory, with what is on the disk of it, and picks a few of the objects that
+/// are still to be fetched. Blocking; one pass over the rows, a page in memory at a time.
 ///
 /// # Errors
 /// What the state could not do, and an archive's record that does not read.
-pub fn tally(
+pub(super) fn tally(
     state: &State,
     bucket: &BucketName,
     selection: &Selection,
     mut on_disk: InPlace<'_>,
-) -> Result<Tally, ObserveError> {
-    let mut tally = Tally::default();
+) -> Result<(Tally, Spread), ObserveError> {
+    let (mut tally, mut missing) = (Tally::default(), Spread::default());
     if let Some(inventory) = state.inventory(bucket)? {
         tally.inventory_digest = inventory.digest;
     }
@@ -38,10 +39,14 @@ pub fn tally(
         let Some(last) = page.last() else { break };
         from = last.number + 1;
         for row in &page {
+            let missing_before = tally.missing;
             count(&mut tally, row, selection, &mut on_disk)?;
+            if tally.missing != missing_before {
+                missing.see(&row.object);
+            }
         }
     }
-    Ok(tally)
+    Ok((tally, missing))
 }
 
 fn count(

@@ -1,10 +1,12 @@
 //! What a person sees before they say yes to a deletion.
 
+use std::collections::BTreeMap;
+
 use crate::model::{BucketName, Count, EvidenceId};
 
 use super::Screen;
 use super::fact::{BOLD, RED, styled};
-use super::text::{bytes, counted, shown};
+use super::text::{bytes, counted, grouped, shown};
 
 /// A bucket's proven set, as it is shown at its gate.
 #[derive(Clone, Debug)]
@@ -16,7 +18,7 @@ pub struct Evidence<'a> {
     /// What may be deleted: proven, durable, read back.
     pub proven: Count,
     /// How many by each kind of proof, in words.
-    pub proofs: Vec<(String, u64)>,
+    pub proofs: &'a BTreeMap<String, u64>,
     /// Where a guarantee is weaker than usual, one line each.
     pub caveats: &'a [String],
     /// What follows a yes, one line each.
@@ -37,7 +39,7 @@ pub fn evidence_words(evidence: &Evidence<'_>) -> String {
         styled(BOLD, &format!("{bucket}: proven, and waits for a person")),
         format!("  proven    {}, {}", counted(objects, "object"), bytes(size)),
     ];
-    for (proof, count) in &evidence.proofs {
+    for (proof, count) in evidence.proofs {
         lines.push(format!("            {}: {}", shown(proof), counted(*count, "object")));
     }
     lines.push(format!("  evidence  {}", evidence.id));
@@ -50,6 +52,14 @@ pub fn evidence_words(evidence: &Evidence<'_>) -> String {
     }
     lines.push("There is no way back but the archive.\n".into());
     lines.join("\n")
+}
+
+/// What a proven set rests on, behind "proven": ` by full CRC32 (1,200), md5-etag (4)`; empty where
+/// that was not told.
+pub(super) fn proofs_told(proofs: &BTreeMap<String, u64>) -> String {
+    let each: Vec<String> =
+        proofs.iter().map(|(proof, n)| format!("{} ({})", shown(proof), grouped(*n))).collect();
+    if each.is_empty() { String::new() } else { format!(" by {}", each.join(", ")) }
 }
 
 #[cfg(test)]
@@ -66,7 +76,7 @@ mod tests {
                 bucket: &BucketName::new("photos-2019"),
                 id: &EvidenceId::new("0123456789abcdef").expect("16 digits"),
                 proven: Count { objects: 1_204, bytes: 41 << 30 },
-                proofs: vec![("full CRC64NVME".into(), 1_200), ("md5-etag".into(), 4)],
+                proofs: &[("full CRC64NVME".to_owned(), 1_200), ("md5-etag".to_owned(), 4)].into(),
                 caveats: &["readback = client: 4 files were read back through a client".into()],
                 consequences: &[
                     "1,204 objects are deleted from S3".into(),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::event::{DeleteForm, Fact, WaitingFor};
 use crate::model::ActionId;
 
+use super::evidence::proofs_told;
 use super::text::{bytes, counted, moment, shown, until};
 
 /// How much a line matters.
@@ -73,11 +74,13 @@ impl Line {
             Fact::DeleteFormFound { bucket, form } => {
                 (Weight::Step, plain, format!("{bucket}: {}", delete_form(*form)))
             }
-            Fact::GateOpened { bucket, evidence, caveats } => {
+            Fact::GateOpened { bucket, evidence, proofs, caveats } => {
+                let by = proofs_told(proofs);
                 let weaker: String =
                     caveats.iter().map(|caveat| format!(" ({})", shown(caveat))).collect();
                 let text = format!(
-                    "{bucket}: proven{weaker}; to delete it: s3plan approve {bucket}@{evidence}"
+                    "{bucket}: proven{by}{weaker}; to delete it: s3plan approve \
+                     {bucket}@{evidence}"
                 );
                 (Weight::News, CYAN, text)
             }

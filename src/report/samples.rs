@@ -1,6 +1,7 @@
 //! Facts and progress for the tests of this room.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -62,7 +63,12 @@ pub fn events() -> Vec<Event> {
             version_id: None,
             why: "it was overwritten".into(),
         },
-        Fact::GateOpened { bucket: bucket(), evidence: evidence(), caveats: Vec::new() },
+        Fact::GateOpened {
+            bucket: bucket(),
+            evidence: evidence(),
+            proofs: [("full CRC64NVME".to_owned(), 1_200), ("md5-etag".to_owned(), 4)].into(),
+            caveats: Vec::new(),
+        },
         Fact::Approved { bucket: bucket(), evidence: evidence(), by: "alice".into() },
     ];
     let number = |(seq, fact)| Event { seq, at, fact };
@@ -128,6 +134,7 @@ pub fn status() -> StatusDoc {
         waiting_for,
         until: None,
         evidence: None,
+        proofs: BTreeMap::new(),
         detail: None,
     };
     StatusDoc {
@@ -142,6 +149,7 @@ pub fn status() -> StatusDoc {
             },
             BucketStatus {
                 evidence: EvidenceId::new("0123456789abcdef"),
+                proofs: [("full CRC64NVME".to_owned(), 996), ("md5-etag".to_owned(), 4)].into(),
                 ..bucket("photos-2019", BucketPhase::AwaitingApproval, Some(Wait::Approval))
             },
             BucketStatus {

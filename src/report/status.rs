@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::model::{BucketPhase, BucketStatus, StatusDoc, Wait};
 
 use super::Table;
+use super::evidence::proofs_told;
 use super::text::{bytes, grouped, shown, until};
 
 /// The status in words, with line ends. `width` is the terminal's; `None` for a pipe.
@@ -58,6 +59,9 @@ fn afterwords(bucket: &BucketStatus) -> Vec<String> {
         lines.push(format!("{name}: {failed} could not be brought home and stay in S3\n"));
     }
     if let (Some(evidence), Some(Wait::Approval)) = (&bucket.evidence, bucket.waiting_for) {
+        if !bucket.proofs.is_empty() {
+            lines.push(format!("{name}: proven{}\n", proofs_told(&bucket.proofs)));
+        }
         lines.push(format!("{name}: s3plan approve {name}@{evidence}\n"));
     }
     lines

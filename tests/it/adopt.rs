@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use s3plan_sandbox::{BucketSpec, ObjectSpec, Step, World};
+use s3plan_sandbox::{Algorithm, BucketSpec, ChecksumKind, ObjectSpec, Step, World};
 use serde_json::Value;
 
 use crate::support::bag::assert_valid_bag;
@@ -130,6 +130,63 @@ fn what_another_tool_left_is_adopted_and_only_the_rest_is_fetched() {
     assert_eq!(row(&scene, "tagged")["metadata"]["camera"], "Bolex");
     assert_eq!(row(&scene, "film")["part_sizes"].as_array().map(Vec::len), Some(3));
     assert_holds_bucket(&scene);
+}
+
+/// Parts that are not alike, also where the first and the whole size would let one think so.
+#[test]
+fn uploads_in_parts_of_any_size_are_adopted_and_not_fetched() {
+    let text = "twenty-five bytes of text";
+    let parts = |key: &str, sizes: &[u64]| ObjectSpec::text(key, text).part_sizes(sizes);
+    let composite = |spec: ObjectSpec| spec.checksum(Algorithm::Crc32c, ChecksumKind::Composite);
+    let bucket = BucketSpec::new(BUCKET)
+        .object(parts("even", &[10, 10, 5]))
+        .object(parts("uneven", &[10, 3, 12]))
+        .object(parts("misleading", &[10, 9, 6]))
+        .object(composite(parts("composite-even", &[10, 10, 5])))
+        .object(composite(parts("composite-uneven", &[10, 3, 12])))
+        .object(composite(parts("composite-misleading", &[10, 9, 6])))
+        .object(parts("wrong", &[10, 9, 6]));
+    let scene = Scene::new(World::default().with(bucket));
+    scene.bed.write_manifest(&manifest("keep"));
+    let good = [
+        "even",
+        "uneven",
+        "misleading",
+        "composite-even",
+        "composite-uneven",
+        "composite-misleading",
+    ];
+    sync_down(&scene, &good);
+    write(&to(&scene).join("wrong"), text.to_uppercase().as_bytes());
+    scene.bed.s3plan(["plan", "manifest.toml"]).exits(0).says("7 objects, of which 7 look present");
+    scene.bed.s3plan(["apply", "--yes"]).exits(0);
+    assert_eq!(fetched(&scene), set(&["wrong"]));
+    for key in good {
+        let kind = if key.contains("composite") { "composite CRC32C" } else { "multipart-etag" };
+        assert_eq!(row(&scene, key)["proof"]["kind"], kind, "{key}");
+    }
+    let sizes = serde_json::json!([10, 9, 6]);
+    assert_eq!(row(&scene, "misleading")["part_sizes"], sizes);
+    assert_eq!(row(&scene, "composite-misleading")["part_sizes"], sizes);
+    assert_holds_bucket(&scene);
+}
+
+/// Neither a name and a size nor a file of unknown origin stands in for a proof that S3 does not hold,
+/// even where the manifest lets downloads do so.
+#[test]
+fn what_s3_cannot_prove_is_fetched_whatever_lies_in_its_place() {
+    for unprovable in ["keep", "twice", "size"] {
+        let opaque = ObjectSpec::text("opaque", "right bytes").sse("aws:kms");
+        let scene = Scene::new(World::default().with(BucketSpec::new(BUCKET).object(opaque)));
+        let outcome = format!("keep\", unprovable = \"{unprovable}");
+        scene.bed.write_manifest(&manifest(&outcome));
+        write(&to(&scene).join("opaque"), b"wrong bytes");
+        scene.bed.s3plan(["plan", "manifest.toml"]).exits(0).says("of which 1 look present");
+        scene.bed.s3plan(["apply", "--yes"]).exits(0);
+        assert_eq!(fetched(&scene), set(&["opaque"]), "{unprovable}");
+        assert_eq!(fs::read(to(&scene).join("opaque")).expect("it stays"), b"wrong bytes");
+        assert_holds_bucket(&scene);
+    }
 }
 
 /// `data/x` in a folder that another tool filled is the file of the key `data/x`, and the path that

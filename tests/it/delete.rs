@@ -9,6 +9,7 @@ use crate::support::bed::TestBed;
 use crate::support::scene::Scene;
 use crate::support::seed::Bucket;
 use crate::support::servers::{ministack_account, moto_account};
+use crate::support::state::reword_a_proof;
 
 const BUCKET: &str = "photos-2019";
 const DELETE: &str = r#"then = "delete-objects""#;
@@ -326,6 +327,35 @@ fn an_upload_that_was_planned_for_is_aborted_and_the_bucket_goes() {
     scene.apply_through_the_gate(BUCKET).exits(0);
     assert_eq!(asked(&scene, "AbortMultipartUpload"), 1);
     assert!(!scene.sandbox.snapshot().contains_key(BUCKET));
+}
+
+/// The gate was opened once, but what is proven is no longer what was approved: each kind of action
+/// that deletes looks for itself.
+#[test]
+fn no_deleting_action_goes_by_an_approval_of_something_else() {
+    let old = || UploadSpec {
+        initiated: Some("2020-01-01T00:00:00Z".parse().expect("a date")),
+        ..UploadSpec::new("half")
+    };
+    for (stopped_at, deleted) in
+        [("DeleteObjects", 0), ("AbortMultipartUpload", 3), ("DeleteBucket", 3)]
+    {
+        let scene = Scene::retiring(world(three().upload(old())), RETIRE);
+        scene.apply().exits(3);
+        scene.approve(BUCKET);
+        let denied = Effect::answer(403, "AccessDenied");
+        scene.sandbox.add_fault(Rule::on(stopped_at).then(denied));
+        scene.apply().exits(1);
+        scene.sandbox.clear_faults();
+        reword_a_proof(&scene.bed, BUCKET, "b");
+        let before = asked(&scene, stopped_at);
+        scene.apply().exits(5).blames("is not what was approved");
+        assert_eq!(asked(&scene, stopped_at), before, "{stopped_at} was asked for");
+        assert_eq!(scene.deletions().len(), deleted, "{stopped_at}");
+        let bucket = &scene.sandbox.snapshot()[BUCKET];
+        let uploads = usize::from(stopped_at != "DeleteBucket");
+        assert_eq!(bucket.uploads.len(), uploads, "{stopped_at}");
+    }
 }
 
 fn planned_on(account: &Account, bucket: &Bucket) -> TestBed {

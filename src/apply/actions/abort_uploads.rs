@@ -1,6 +1,10 @@
 //! `abort-uploads`: aborts the unfinished uploads that the plan saw, and no others.
+//!
+//! They stand behind the same gate as the bucket's objects: without an approval of what is proven now
+//! none is aborted.
 
 use crate::apply::end::{End, Trouble};
+use crate::apply::evidence::Approved;
 use crate::apply::work::{Work, blocking};
 use crate::model::Action;
 use crate::plan::uploads_digest;
@@ -12,6 +16,7 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     if uploads.is_empty() {
         return Ok(done);
     }
+    let approved = Approved::of(work)?;
     let begun = blocking(|| work.state.open_intents(work.name()))?
         .into_iter()
         .find(|intent| intent.kind == IntentKind::AbortUpload && intent.action == action.id);
@@ -53,7 +58,7 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     for upload in &uploads {
         work.unless_stopped()?;
         let request_id = work.door.abort_upload(upload).await?;
-        work.audit(action, "AbortMultipartUpload", 1, request_id)?;
+        work.audit_under(action, "AbortMultipartUpload", 1, request_id, approved.id())?;
     }
     // A part that was in flight can survive an abort: look before claiming anything.
     if !work.door.list_uploads().await?.is_empty() {

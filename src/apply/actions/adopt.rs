@@ -7,16 +7,22 @@
 //!
 //! A file that does not prove right stays where it is, untouched, and its object is downloaded beside
 //! it. Where that would need a thaw that nobody planned, the object is left to the next plan, by name.
+//!
+//! What S3 holds no proof of is downloaded, whatever `unprovable` says: with `"size"` because a file
+//! of the right size that anybody may have put there is not what S3 sent; with `"twice"` because the
+//! second look would be a download too, which the plan does not count here.
 
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
+use thiserror::Error;
 use tokio::task::spawn_blocking;
 
+use super::parts::{Parts, offer, real_part_sizes, sizes_of_parts};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::{PAGE, Work, blocking};
 use crate::archive::{Archive, Found, TakenIn, keymap};
-use crate::aws::{AwsError, Head};
+use crate::aws::AwsError;
 use crate::event::Fact;
 use crate::model::{Action, ObjectHeaders, ObjectVersion, Proof};
 use crate::observe::{InPlace, OnDisk};
@@ -145,84 +151,97 @@ async fn judge(
             _ => Judged::Wrong(Box::new(row), "its file was changed".into()),
         });
     }
-    let (headers, ladders) = match offers(work, &row.object).await {
-        Ok(offers) => offers,
-        Err(error) if error.is_retryable() => return Err(error.into()),
-        Err(error) => match Trouble::from(error) {
+    let found = match prove_one_of(work, place, &row.object, paths).await {
+        Ok(found) => found,
+        Err(Untold::Aws(error)) if error.is_retryable() => return Err(error.into()),
+        Err(Untold::Aws(error)) => match Trouble::from(error) {
             // Why S3 does not tell of one object is found out when it is downloaded.
             Trouble::Ends(End::Failed(why) | End::Stale(why)) => {
                 return Ok(Judged::Wrong(Box::new(row), why));
             }
             trouble => return Err(trouble),
         },
+        Err(Untold::Here(trouble)) => return Err(trouble),
     };
+    Ok(match found {
+        Some((found, digests, proof, headers)) => {
+            Judged::Right(Box::new(Right { row, found, digests, proof, headers }))
+        }
+        None => Judged::Wrong(Box::new(row), "the file in its place does not prove right".into()),
+    })
+}
+
+/// Why files could not be held against S3.
+#[derive(Debug, Error)]
+enum Untold {
+    /// S3 does not tell of the object.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Something on this side.
+    #[error(transparent)]
+    Here(#[from] Trouble),
+}
+
+/// The first of some files that proves to be an object; `None` where none does.
+async fn prove_one_of(
+    work: &Work,
+    place: &Arc<Archive>,
+    object: &ObjectVersion,
+    paths: Vec<String>,
+) -> Result<Option<(Found, Digests, Proof, ObjectHeaders)>, Untold> {
+    let mut offered = Offered::by(work, object).await?;
     for path in paths {
-        for (ladder, part_sizes) in &ladders {
+        loop {
+            let ladder = &offered.ladder;
             let Some((found, digests)) = read(place, &path, ladder.clone()).await? else { break };
             match ladder.judge(&digests, digests.size()) {
                 Verdict::Proven(proof) => {
-                    let headers = ObjectHeaders { part_sizes: part_sizes.clone(), ..headers };
-                    let right = Right { row, found, digests, proof, headers };
-                    return Ok(Judged::Right(Box::new(right)));
+                    return Ok(Some((found, digests, proof, offered.headers)));
                 }
-                Verdict::Corrupt(_) => break,
-                Verdict::Unproven => {}
+                // Its parts are not alike, perhaps: then the digests went by the wrong ones.
+                Verdict::Unproven if offered.learn_parts(work, object).await? => {}
+                Verdict::Unproven | Verdict::Corrupt(_) => break,
             }
         }
     }
-    Ok(Judged::Wrong(Box::new(row), "the file in its place does not prove right".into()))
+    Ok(None)
 }
 
-/// What S3 offers to prove an object by: its headers, and a ladder for each way in which it may have
-/// been cut into parts.
-async fn offers(
-    work: &Work,
-    object: &ObjectVersion,
-) -> Result<(ObjectHeaders, Vec<(Ladder, Vec<u64>)>), AwsError> {
-    let version = object.version_id.as_deref();
-    let head: Head = work.door.head(&object.key, version, Some(&object.etag)).await?;
-    let mut headers = head.headers;
-    if headers.tag_count > 0 {
-        headers.tags = Some(work.door.tags(&object.key, version).await?);
-    }
-    let ladder_of = |part_sizes: &[u64]| {
-        let headers = ObjectHeaders { part_sizes: part_sizes.to_vec(), ..headers.clone() };
-        Ladder::of(&Offer::new(&object.etag, object.size, &headers))
-    };
-    let whole = ladder_of(&[]);
-    let count = parts_count(object, &headers);
-    let mut ladders = Vec::new();
-    if whole.wants_part_sizes()
-        && let Some(count) = count
-    {
-        let door = &work.door;
-        let alike = door.part_sizes(&object.key, version, &object.etag, object.size, count).await?;
-        if let Some(sizes) = alike {
-            ladders.push((ladder_of(&sizes), sizes));
-        }
-        if ladders.is_empty() || ladders.iter().any(|(ladder, _)| ladder.assumes_part_sizes()) {
-            let each =
-                door.each_part_size(&object.key, version, &object.etag, object.size, count).await?;
-            if let Some(sizes) = each.filter(|each| ladders.iter().all(|(_, sizes)| sizes != each))
-            {
-                ladders.push((ladder_of(&sizes), sizes));
-            }
-        }
-    }
-    if ladders.is_empty() {
-        ladders.push((whole, Vec::new()));
-    }
-    Ok((headers, ladders))
+/// What S3 offers to prove an object by.
+struct Offered {
+    headers: ObjectHeaders,
+    ladder: Ladder,
 }
 
-/// How many parts an object was uploaded in, where its ETag or a checksum says so.
-fn parts_count(object: &ObjectVersion, headers: &ObjectHeaders) -> Option<u32> {
-    let of_etag = object.etag.as_multipart().map(|(_, parts)| parts);
-    let of_checksum = || {
-        let value = headers.checksums.values().find_map(|value| value.rsplit_once('-'));
-        value.and_then(|(_, parts)| parts.parse().ok())
-    };
-    of_etag.or_else(of_checksum)
+impl Offered {
+    /// Asks for the headers, and where only parts can prove the object, for the size of its first
+    /// part: most uploads cut all parts alike.
+    async fn by(work: &Work, object: &ObjectVersion) -> Result<Self, AwsError> {
+        let version = object.version_id.as_deref();
+        let mut headers = work.door.head(&object.key, version, Some(&object.etag)).await?.headers;
+        if headers.tag_count > 0 {
+            headers.tags = Some(work.door.tags(&object.key, version).await?);
+        }
+        let mut ladder = Ladder::of(&offer(object, &headers, Parts::PerhapsAlike));
+        if ladder.wants_part_sizes() {
+            headers.part_sizes = sizes_of_parts(work, object, Some(&headers)).await?;
+            ladder = Ladder::of(&offer(object, &headers, Parts::PerhapsAlike));
+        }
+        Ok(Self { headers, ladder })
+    }
+
+    /// Asks for the size of every part, where only that of the first was asked for; whether the
+    /// others turn out to be different from it.
+    async fn learn_parts(&mut self, work: &Work, object: &ObjectVersion) -> Result<bool, AwsError> {
+        if !self.ladder.assumes_part_sizes() {
+            return Ok(false);
+        }
+        let told = real_part_sizes(work, object, &self.headers).await?.unwrap_or_default();
+        let differ = !told.is_empty() && told != self.headers.part_sizes;
+        self.headers.part_sizes = told;
+        self.ladder = Ladder::of(&offer(object, &self.headers, Parts::AsAsked));
+        Ok(differ)
+    }
 }
 
 /// Digests a file as it comes from the medium; `None` where no plain file is there, or it does not

@@ -30,6 +30,7 @@ pub(super) async fn run(work: &Work, shared: &Shared, action: &Action) -> Result
     let opened = Fact::GateOpened {
         bucket: work.name().clone(),
         evidence: evidence.id().clone(),
+        proofs: evidence.proofs().clone(),
         caveats: caveats.clone(),
     };
     blocking(|| work.recorder.record(opened))?;

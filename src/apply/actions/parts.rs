@@ -1,7 +1,7 @@
 //! Where the parts of a multipart upload begin and end, as far as a server tells.
 
-use crate::apply::end::Trouble;
 use crate::apply::work::Work;
+use crate::aws::AwsError;
 use crate::model::{ObjectHeaders, ObjectVersion};
 use crate::proof::{Digests, Ladder, Offer, Verdict};
 
@@ -45,12 +45,12 @@ pub(super) async fn real_part_sizes(
     work: &Work,
     object: &ObjectVersion,
     headers: &ObjectHeaders,
-) -> Result<Option<Vec<u64>>, Trouble> {
+) -> Result<Option<Vec<u64>>, AwsError> {
     let Some(count) = parts_count(object, Some(headers)).filter(|&count| count > 1) else {
         return Ok(None);
     };
     let version = object.version_id.as_deref();
-    Ok(work.door.each_part_size(&object.key, version, &object.etag, object.size, count).await?)
+    work.door.each_part_size(&object.key, version, &object.etag, object.size, count).await
 }
 
 /// The sizes of an object's parts, as far as the server tells them; empty where it does not.
@@ -58,7 +58,7 @@ pub(super) async fn sizes_of_parts(
     work: &Work,
     object: &ObjectVersion,
     headers: Option<&ObjectHeaders>,
-) -> Result<Vec<u64>, Trouble> {
+) -> Result<Vec<u64>, AwsError> {
     let Some(count) = parts_count(object, headers) else { return Ok(Vec::new()) };
     let version = object.version_id.as_deref();
     let sizes =

@@ -1,9 +1,13 @@
-//! Writes into a state file as a newer s3plan would.
+//! Writes into a state file as the program itself would not.
 
 use std::path::Path;
 
 use crc_fast::{CrcAlgorithm, Digest};
 use redb::{Database, TableDefinition};
+use s3plan::model::BucketName;
+use s3plan::state::{Batch, Open, State, With};
+
+use super::bed::TestBed;
 
 /// Sets the schema that a state file claims to have.
 ///
@@ -26,4 +30,19 @@ pub fn write_schema(path: &Path, schema: u32) {
     meta.insert(&key[..], &row[..]).expect("a row");
     drop(meta);
     write.commit().expect("the row is kept");
+}
+
+/// Makes the state say of one object that something else proved it, as if its set had changed since a
+/// person said yes to it. Nothing else tells: file, size, date and SHA-256 stay.
+pub fn reword_a_proof(bed: &TestBed, bucket: &str, key: &str) {
+    let folder = bed.path(".s3plan");
+    let state = State::open(&folder, None, Open::Write { holder: "a test" }).expect("the state");
+    let bucket = BucketName::new(bucket);
+    let rows = state.page(&bucket, 0, 1_000, With::Rows).expect("rows");
+    let row = rows.into_iter().find(|row| row.object.key == key).expect("the object's row");
+    let mut stored = row.stored.expect("it is in the archive");
+    stored.proof.actual.push('!');
+    let mut batch = Batch::new();
+    batch.store(&bucket, row.number, stored);
+    state.commit(batch).expect("it is kept");
 }
