@@ -41,6 +41,9 @@ const IN_PATH: &AsciiSet =
 /// The same in a query.
 const IN_QUERY: &AsciiSet = &IN_PATH.add(b'/');
 
+/// A region, and a bucket in it.
+type Place = (String, String);
+
 /// Who answers for one bucket, and how its requests are signed.
 #[derive(Debug, PartialEq, Eq)]
 struct Address {
@@ -64,7 +67,7 @@ pub(crate) struct Plane {
     provider: SharedCredentialsProvider,
     identity: RwLock<Option<Identity>>,
     /// By region and bucket; `None` where the SDK's address is out of the ordinary.
-    addresses: Mutex<HashMap<(String, String), Option<Arc<Address>>>>,
+    addresses: Mutex<HashMap<Place, Option<Arc<Address>>>>,
 }
 
 impl Plane {
@@ -100,7 +103,7 @@ impl Plane {
         bucket: &str,
     ) -> Option<Arc<Address>> {
         let place = (region.to_owned(), bucket.to_owned());
-        let known = |known: &HashMap<_, Option<Arc<Address>>>| known.get(&place).cloned();
+        let known = |known: &HashMap<Place, Option<Arc<Address>>>| known.get(&place).cloned();
         let found = known(&self.addresses.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(found) = found {
             return found;

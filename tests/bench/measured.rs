@@ -45,7 +45,7 @@ pub fn run(command: &mut Command, log: &Path) -> Result<Used, String> {
     let told = format!("{command:?}");
     let errors = File::create(log).map_err(|error| format!("{}: {error}", log.display()))?;
     let start = Instant::now();
-    let mut child = command
+    let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::from(errors))
