@@ -28,6 +28,7 @@ pub mod status;
 pub mod stop;
 mod throttle;
 mod work;
+mod writers;
 
 pub use end::{BucketEnd, End, Outcome, Trouble};
 pub use engine::run;

@@ -11,6 +11,7 @@ use super::person::Person;
 use super::recorder::Recorder;
 use super::stop::Stop;
 use super::throttle::Throttle;
+use super::writers::Writers;
 use crate::archive::{Archive, Expect, Owner};
 use crate::aws::{Aws, Bucket};
 use crate::clock::Clock;
@@ -80,6 +81,8 @@ pub struct Work {
     pub person: Arc<dyn Person>,
     /// The line's width.
     pub throttle: Arc<Throttle>,
+    /// Who writes small files.
+    pub writers: Arc<Writers>,
     /// What the command line says.
     pub options: Options,
     place: OnceCell<Arc<Archive>>,
@@ -113,6 +116,9 @@ pub enum WorkError {
     /// A key glob does not compile.
     #[error("a key glob of the plan does not compile: {0}")]
     Glob(#[from] BadGlob),
+    /// The system gives no threads.
+    #[error("no thread can be started: {0}")]
+    Threads(#[from] std::io::Error),
 }
 
 impl Work {
@@ -126,6 +132,7 @@ impl Work {
         options: &Options,
     ) -> Result<Vec<Arc<Self>>, WorkError> {
         let throttle = Arc::new(Throttle::new(plan.body.transfer.max_bandwidth, doors.clock));
+        let writers = Arc::new(Writers::start()?);
         let mut works = Vec::new();
         for bucket in &plan.body.buckets {
             let targeted = options.targets.is_empty() || options.targets.contains(&bucket.name);
@@ -149,6 +156,7 @@ impl Work {
                 stop: doors.stop.clone(),
                 person: Arc::clone(doors.person),
                 throttle: Arc::clone(&throttle),
+                writers: Arc::clone(&writers),
                 options: options.clone(),
                 place: OnceCell::new(),
             }));

@@ -91,7 +91,7 @@ impl Plane {
     ) -> Option<HttpResponse> {
         let address = self.address(s3, region, bucket).await?;
         let identity = self.identity().await?;
-        let request = address.request(wish, &identity, SystemTime::from(Clock.now()))?;
+        let request = address.request(wish, &identity, SystemTime::from(Clock::default().now()))?;
         let answer = self.connector.call(request).await;
         answer.inspect_err(|error| tracing::debug!(%error, "asking the SDK")).ok()
     }
@@ -120,7 +120,7 @@ impl Plane {
 
     async fn identity(&self) -> Option<Identity> {
         let known = self.identity.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let soon = SystemTime::from(Clock.now()) + SOON;
+        let soon = SystemTime::from(Clock::default().now()) + SOON;
         if let Some(identity) = known
             && identity.expiration().is_none_or(|end| end > soon)
         {
