@@ -78,9 +78,10 @@ impl From<&str> for BucketName {
 pub struct ETag(String);
 
 impl ETag {
-    /// Takes a tag with or without the quotes that headers carry, and keeps it without.
+    /// Takes a tag with or without the quotes that headers carry, and keeps it without; what was
+    /// kept stays as it is when it is taken again.
     pub fn new(text: &str) -> Self {
-        Self(text.trim().trim_matches('"').to_owned())
+        Self(text.trim_matches(|c: char| c == '"' || c.is_whitespace()).to_owned())
     }
 
     /// The tag without quotes.
@@ -143,5 +144,13 @@ mod tests {
         assert_eq!(parts.as_multipart().map(|(_, n)| n), Some(12));
         assert!(parts.as_md5().is_none());
         assert!(ETag::new("d41d8cd98f00b204e9800998ecf8427e-0").as_multipart().is_none());
+    }
+
+    #[test]
+    fn an_etag_taken_twice_is_the_same() {
+        for text in ["\"a\"", " \"a\" ", "\"a\u{b}\"", "\" \"", "a b"] {
+            let once = ETag::new(text);
+            assert_eq!(ETag::new(once.as_str()), once, "{text:?}");
+        }
     }
 }
