@@ -48,6 +48,8 @@ pub(super) trait Keys: Clone + Send + Sync + 'static {
     type From: Run;
     /// Lists what stands behind this key, all of its versions included in what is not listed.
     fn behind(&self, key: Option<String>) -> Self::From;
+    /// The error for a listing that ends before this place, behind which another one found keys.
+    fn ended_before(&self, place: &str) -> ObserveError;
 }
 
 /// A listing at one place, page by page.
@@ -67,6 +69,11 @@ impl Keys for Door {
     fn behind(&self, key: Option<String>) -> Pages {
         let after = key.map(|key| ListCursor { key, version_id: None });
         self.bucket.list(self.listing, after)
+    }
+
+    fn ended_before(&self, place: &str) -> ObserveError {
+        let message = format!("it ends before {place:?}, behind which there are more keys");
+        self.bucket.odd_listing(self.listing, message).into()
     }
 }
 
@@ -119,10 +126,13 @@ impl Drop for WideListing {
     }
 }
 
-/// A stretch of the key space, up to and with `end`.
+/// A stretch of the key space, up to and with `bound`.
 struct Segment<R> {
     id: u64,
-    /// `None`: to the end of the bucket.
+    /// Where the next segment begins; `None`: to the end of the bucket. What stands before it is
+    /// listed until a key behind it comes, whatever was guessed.
+    bound: Option<String>,
+    /// What is thought to be its last key at most, for guesses; `None` where nothing tells.
     end: Option<String>,
     /// The first key of the page that was fetched last, and its last key.
     recent: Option<(String, String)>,
@@ -215,6 +225,7 @@ impl<K: Keys> Drive<K> {
     fn new(source: K, folder: PathBuf) -> Self {
         let first = Segment {
             id: 0,
+            bound: None,
             end: None,
             recent: None,
             page: 0,
@@ -315,10 +326,7 @@ impl<K: Keys> Drive<K> {
                 let Some(at) = self.segments.iter().position(|segment| segment.id == id) else {
                     return Ok(());
                 };
-                let Some(fetched) = page? else {
-                    self.segments[at].over = true;
-                    return Ok(());
-                };
+                let Some(fetched) = page? else { return self.end(at) };
                 self.learn(&fetched);
                 let (keys, more) = store(&mut self.segments[at], fetched)?;
                 self.keys += keys;
@@ -328,6 +336,16 @@ impl<K: Keys> Drive<K> {
                 Ok(())
             }
             Came::Try(id, place, run, page) => self.split(id, place, run, page),
+        }
+    }
+
+    /// Takes the server's word that nothing follows, unless it has shown what does.
+    fn end(&mut self, at: usize) -> Result<(), ObserveError> {
+        let segment = &mut self.segments[at];
+        segment.over = true;
+        match &segment.bound {
+            None => Ok(()),
+            Some(bound) => Err(self.source.ended_before(bound)),
         }
     }
 
@@ -365,6 +383,7 @@ impl<K: Keys> Drive<K> {
         };
         let mut segment = Segment {
             id: self.next_id,
+            bound: self.segments[at].bound.clone(),
             end: self.segments[at].end.clone(),
             recent: None,
             page: 0,
@@ -382,13 +401,15 @@ impl<K: Keys> Drive<K> {
             None => (0, false),
         };
         let parent = &mut self.segments[at];
-        parent.end = Some(place);
+        parent.end = Some(place.clone());
         if keys == 0 && !more {
-            // Nothing stands there: what the segment ends with has to be looked for.
+            // Nothing stands there: what the segment ends with has to be looked for. It is a guess
+            // like others: the segment goes on behind it where there are keys after all.
             self.price += 1.0;
             parent.open = Some(parent.open.unwrap_or(usize::MAX));
             return Ok(());
         }
+        parent.bound = Some(place);
         parent.open = None;
         segment.over = !more;
         segment.run = more.then_some(run);
@@ -405,11 +426,11 @@ impl<K: Keys> Drive<K> {
     }
 }
 
-/// Puts a page into its segment, cut at the segment's end. Gives how many keys it brought, and
+/// Puts a page into its segment, cut where the next one begins. Gives how many keys it brought, and
 /// whether more may follow.
 fn store<R>(segment: &mut Segment<R>, fetched: Fetched) -> Result<(u64, bool), ObserveError> {
     let Some((first, last)) = fetched.ends else { return Ok((0, true)) };
-    let is_behind = |key: &String| segment.end.as_ref().is_some_and(|end| key > end);
+    let is_behind = |key: &String| segment.bound.as_ref().is_some_and(|bound| key > bound);
     if is_behind(&first) {
         return Ok((0, false));
     }
@@ -423,6 +444,10 @@ fn store<R>(segment: &mut Segment<R>, fetched: Fetched) -> Result<(u64, bool), O
     };
     segment.spool.put(bytes).map_err(ObserveError::Spool)?;
     segment.page = keys;
+    if segment.end.as_ref().is_some_and(|end| last > *end) {
+        segment.end.clone_from(&segment.bound);
+        segment.open = segment.open.map(|_| usize::MAX);
+    }
     segment.recent = Some((first, last));
     Ok((keys, more))
 }

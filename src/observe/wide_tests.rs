@@ -1,6 +1,7 @@
 //! The wide listing against the serial one, on a bucket that is only a list of keys.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +19,10 @@ struct Shelf {
     asked: Arc<AtomicU64>,
     under_way: Arc<AtomicU64>,
     most: Arc<AtomicU64>,
+    /// Listings that begin here find nothing.
+    blind: Range<usize>,
+    /// A listing that comes here ends.
+    wall: Option<usize>,
 }
 
 struct Reading {
@@ -31,7 +36,12 @@ impl Keys for Shelf {
 
     fn behind(&self, key: Option<String>) -> Reading {
         let at = key.map_or(0, |key| self.objects.partition_point(|object| object.key <= key));
+        let at = if self.blind.contains(&at) { self.objects.len() } else { at };
         Reading { shelf: self.clone(), at, over: false }
+    }
+
+    fn ended_before(&self, place: &str) -> ObserveError {
+        ObserveError::Spool(std::io::Error::other(place.to_owned()))
     }
 }
 
@@ -48,7 +58,8 @@ impl Run for Reading {
         for _ in 0..(self.at % 7) {
             tokio::task::yield_now().await;
         }
-        let rest = &shelf.objects[self.at..];
+        let end = shelf.wall.filter(|&wall| self.at < wall).unwrap_or(shelf.objects.len());
+        let rest = &shelf.objects[self.at..end];
         let take = rest.len().min(shelf.page);
         self.at += take;
         self.over = take == rest.len();
@@ -80,7 +91,15 @@ fn shelf(keys: impl IntoIterator<Item = String>, versions: u64, page: usize) -> 
         n => (0..n).map(|version| object(key.clone(), Some(version))).collect(),
     });
     let objects = Arc::new(objects.collect());
-    Shelf { objects, page, asked: Arc::default(), under_way: Arc::default(), most: Arc::default() }
+    Shelf {
+        objects,
+        page,
+        asked: Arc::default(),
+        under_way: Arc::default(),
+        most: Arc::default(),
+        blind: 0..0,
+        wall: None,
+    }
 }
 
 fn list(shelf: &Shelf) -> Vec<ObjectVersion> {
@@ -151,12 +170,27 @@ proptest! {
         // The pages are small, so that the price is soon paid for many times over.
         let keys = keys.into_iter().map(|key| format!("{below}{key}")).filter(|key| !key.is_empty());
         let shelf = shelf(keys, versions, page);
-        prop_assert!(list_freely(&shelf) == *shelf.objects);
+        prop_assert!(list_freely(&shelf).expect("a listing") == *shelf.objects);
     }
 }
 
+/// A place that a server shows nothing behind is a guess that failed, and no end.
+#[test]
+fn what_an_empty_answer_hides_is_listed_all_the_same() {
+    let mut shelf = shelf((0..600).map(|n| format!("{n:04}")), 0, 3);
+    shelf.blind = 200..600;
+    assert!(list_freely(&shelf).expect("a listing") == *shelf.objects);
+}
+
+#[test]
+fn a_listing_that_ends_before_what_another_found_is_an_error() {
+    let mut shelf = shelf((0..600).map(|n| format!("{n:04}")), 0, 3);
+    shelf.wall = Some(300);
+    assert!(list_freely(&shelf).is_err());
+}
+
 /// As [`list`], but guessing as if guesses were free.
-fn list_freely(shelf: &Shelf) -> Vec<ObjectVersion> {
+fn list_freely(shelf: &Shelf) -> Result<Vec<ObjectVersion>, ObserveError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let (sender, mut pages) = mpsc::channel(1);
@@ -164,7 +198,7 @@ fn list_freely(shelf: &Shelf) -> Vec<ObjectVersion> {
         let mut drive = Drive::new(shelf.clone(), folder.path().to_owned());
         drive.price = -1e9;
         drive.least = 0.0;
-        let driving = async move { drive.run(&sender).await.expect("no error") };
+        let driving = async move { drive.run(&sender).await };
         let taking = async {
             let mut all = Vec::new();
             while let Some(page) = pages.recv().await {
@@ -172,6 +206,7 @@ fn list_freely(shelf: &Shelf) -> Vec<ObjectVersion> {
             }
             all
         };
-        tokio::join!(driving, taking).1
+        let (driven, all) = tokio::join!(driving, taking);
+        driven.map(|()| all)
     })
 }
