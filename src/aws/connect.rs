@@ -203,6 +203,11 @@ impl Aws {
         self.inner.tally.retries()
     }
 
+    /// How many answers asked for fewer requests.
+    pub fn slow_downs(&self) -> u64 {
+        self.inner.tally.slow_downs()
+    }
+
     pub(crate) fn link(&self) -> Arc<Link> {
         Arc::clone(&self.inner.link.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -144,11 +144,20 @@ impl Bucket {
         let headers = [("if-match", pin.as_str()), owner, last];
         let wish = Wish { key, version_id, headers: &headers };
         let s3 = link.s3(&region);
-        let asked = plane.get(&s3, &region, self.name.as_str(), &wish);
-        let answer = tokio::time::timeout(tuning.read_timeout * 2, asked).await.ok()??;
+        let request = plane.request(&s3, &region, self.name.as_str(), &wish).await?;
         link.tally.count("GetObject");
-        let (head, length) = plane_head::read(answer.headers(), answer.status().as_u16(), range)?;
-        Some((head, length, ByteStream::new(answer.into_body())))
+        let sent = tokio::time::timeout(tuning.read_timeout * 2, plane.send(request));
+        let got = sent.await.ok().flatten().and_then(|answer| {
+            let status = answer.status().as_u16();
+            link.tally.count_answer(status);
+            let (head, length) = plane_head::read(answer.headers(), status, range)?;
+            Some((head, length, ByteStream::new(answer.into_body())))
+        });
+        if got.is_none() {
+            // What the SDK asks now is asked for the second time.
+            link.tally.count_retry();
+        }
+        got
     }
 }
 

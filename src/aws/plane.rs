@@ -81,17 +81,21 @@ impl Plane {
         })
     }
 
-    /// Sends a GET. `None`: ask the SDK instead.
-    pub async fn get(
+    /// Makes a signed GET. `None`: ask the SDK instead.
+    pub async fn request(
         &self,
         s3: &aws_sdk_s3::Client,
         region: &str,
         bucket: &str,
         wish: &Wish<'_>,
-    ) -> Option<HttpResponse> {
+    ) -> Option<HttpRequest> {
         let address = self.address(s3, region, bucket).await?;
         let identity = self.identity().await?;
-        let request = address.request(wish, &identity, SystemTime::from(Clock::default().now()))?;
+        address.request(wish, &identity, SystemTime::from(Clock::default().now()))
+    }
+
+    /// Sends it. `None`: ask the SDK instead.
+    pub async fn send(&self, request: HttpRequest) -> Option<HttpResponse> {
         let answer = self.connector.call(request).await;
         answer.inspect_err(|error| tracing::debug!(%error, "asking the SDK")).ok()
     }

@@ -58,6 +58,7 @@ pub(crate) fn connector(
 pub(crate) struct Tally {
     requests: Mutex<BTreeMap<String, u64>>,
     retries: AtomicU64,
+    slow_downs: AtomicU64,
 }
 
 impl Tally {
@@ -67,6 +68,20 @@ impl Tally {
 
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
+    }
+
+    pub fn slow_downs(&self) -> u64 {
+        self.slow_downs.load(Ordering::Relaxed)
+    }
+
+    /// Counts an answer that asks for fewer requests.
+    ///
+    /// Source: S3 API Reference, "Error responses": SlowDown and the like are 503; 429 is what other
+    /// servers say.
+    pub fn count_answer(&self, status: u16) {
+        if matches!(status, 429 | 503) {
+            self.slow_downs.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub fn count_retry(&self) {
@@ -110,10 +125,11 @@ impl Intercept for Counting {
 
     fn read_before_deserialization(
         &self,
-        _: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        self.0.count_answer(context.response().status().as_u16());
         if changes_something(cfg) {
             failpoint::pass(&format!("after {}", operation(cfg)));
         }
