@@ -240,6 +240,7 @@ async fn pour(work: &Work, body: &mut Body, sink: &mut Sink) -> Result<(), Poure
         };
         let Some(chunk) = chunk else { return Ok(()) };
         work.throttle.pass(chunk.len()).await;
+        work.brought(chunk.len() as u64);
         sink.pour(chunk).await.map_err(|()| Poured::Disk)?;
     }
 }
