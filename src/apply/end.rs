@@ -99,6 +99,7 @@ impl From<ObserveError> for Trouble {
             ObserveError::State(error) => error.into(),
             ObserveError::Archive(error) => error.into(),
             ObserveError::Glob(error) => Self::Ends(End::Refused(error.to_string())),
+            ObserveError::Spool(_) => Self::Ends(End::Failed(told(&error))),
         }
     }
 }

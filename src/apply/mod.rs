@@ -20,14 +20,16 @@ mod end;
 mod engine;
 mod eraser;
 mod evidence;
+mod fetchers;
 pub mod person;
-pub mod phase;
+mod phase;
 pub mod record;
 mod recorder;
 pub mod status;
 pub mod stop;
 mod throttle;
 mod work;
+mod writers;
 
 pub use end::{BucketEnd, End, Outcome, Trouble};
 pub use engine::run;

@@ -7,10 +7,12 @@ use thiserror::Error;
 use tokio::sync::OnceCell;
 
 use super::end::{End, Trouble};
+use super::fetchers::Fetchers;
 use super::person::Person;
 use super::recorder::Recorder;
 use super::stop::Stop;
 use super::throttle::Throttle;
+use super::writers::Writers;
 use crate::archive::{Archive, Expect, Owner};
 use crate::aws::{Aws, Bucket};
 use crate::clock::Clock;
@@ -80,6 +82,10 @@ pub struct Work {
     pub person: Arc<dyn Person>,
     /// The line's width.
     pub throttle: Arc<Throttle>,
+    /// How many objects are fetched at a time.
+    pub fetchers: Arc<Fetchers>,
+    /// Who writes small files.
+    pub writers: Arc<Writers>,
     /// What the command line says.
     pub options: Options,
     place: OnceCell<Arc<Archive>>,
@@ -113,6 +119,9 @@ pub enum WorkError {
     /// A key glob does not compile.
     #[error("a key glob of the plan does not compile: {0}")]
     Glob(#[from] BadGlob),
+    /// The system gives no threads.
+    #[error("no thread can be started: {0}")]
+    Threads(#[from] std::io::Error),
 }
 
 impl Work {
@@ -126,6 +135,8 @@ impl Work {
         options: &Options,
     ) -> Result<Vec<Arc<Self>>, WorkError> {
         let throttle = Arc::new(Throttle::new(plan.body.transfer.max_bandwidth, doors.clock));
+        let fetchers = Fetchers::new(plan.body.transfer.max_connections);
+        let writers = Arc::new(Writers::start()?);
         let mut works = Vec::new();
         for bucket in &plan.body.buckets {
             let targeted = options.targets.is_empty() || options.targets.contains(&bucket.name);
@@ -149,6 +160,8 @@ impl Work {
                 stop: doors.stop.clone(),
                 person: Arc::clone(doors.person),
                 throttle: Arc::clone(&throttle),
+                fetchers: Arc::clone(&fetchers),
+                writers: Arc::clone(&writers),
                 options: options.clone(),
                 place: OnceCell::new(),
             }));
@@ -235,6 +248,11 @@ impl Work {
             retries: self.aws.retries(),
         };
         blocking(|| self.recorder.tick(&tick))
+    }
+
+    /// Counts what was fetched, so that the number of fetchers can follow.
+    pub fn brought(&self, bytes: u64) {
+        self.fetchers.brought(bytes, self.aws.slow_downs());
     }
 
     /// Writes down what a mutating request did. Blocking for as long as a sync takes.

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
@@ -20,6 +20,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
+use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -27,8 +28,9 @@ use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{About, AwsError, Effect, ErrorKind, classify};
+use super::plane::Plane;
 use super::retry::Backoff;
-use super::wire::{Counting, Tally, http_client};
+use super::wire::{Counting, Tally, connector, http_client};
 use crate::model::Endpoint;
 
 /// Used where nothing names a region: it answers STS, IAM and ListBuckets for every account.
@@ -48,6 +50,18 @@ pub struct Settings {
     pub endpoint_url: Option<String>,
     /// Requests and bodies in flight at a time; `None` sets no limit here.
     pub max_connections: Option<u32>,
+    /// How objects are fetched.
+    pub data_plane: DataPlane,
+}
+
+/// How objects are fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DataPlane {
+    /// The short way where it is open, the SDK everywhere else.
+    #[default]
+    Thin,
+    /// Everything through the SDK.
+    Sdk,
 }
 
 /// Where bodies are considered stuck: fewer bytes a second than this over one window.
@@ -65,6 +79,7 @@ pub(crate) struct Tuning {
     pub patience: Duration,
     pub read_timeout: Duration,
     pub floor: Floor,
+    pub data_plane: DataPlane,
 }
 
 impl Default for Tuning {
@@ -74,6 +89,7 @@ impl Default for Tuning {
             patience: PATIENCE,
             read_timeout: Duration::from_secs(30),
             floor: Floor { bytes_per_second: 1024, window: Duration::from_secs(60) },
+            data_plane: DataPlane::Thin,
         }
     }
 }
@@ -106,8 +122,10 @@ pub(crate) struct Link {
     generation: u64,
     sdk: SdkConfig,
     custom: bool,
-    tally: Arc<Tally>,
+    pub tally: Arc<Tally>,
     s3: Mutex<HashMap<String, aws_sdk_s3::Client>>,
+    /// The short way for GETs; made at first use, `None` where it is closed.
+    plane: OnceLock<Option<Plane>>,
     pub sts: aws_sdk_sts::Client,
     pub iam: aws_sdk_iam::Client,
 }
@@ -119,7 +137,7 @@ impl Aws {
     /// # Errors
     /// [`ErrorKind::Other`] where the endpoint URL is not one.
     pub async fn connect(settings: &Settings) -> Result<Self, AwsError> {
-        let tuning = Tuning::default();
+        let tuning = Tuning { data_plane: settings.data_plane, ..Tuning::default() };
         let own = settings.clone();
         let load: Load = Box::new(move || {
             let settings = own.clone();
@@ -185,12 +203,17 @@ impl Aws {
         self.inner.tally.retries()
     }
 
+    /// How many answers asked for fewer requests.
+    pub fn slow_downs(&self) -> u64 {
+        self.inner.tally.slow_downs()
+    }
+
     pub(crate) fn link(&self) -> Arc<Link> {
         Arc::clone(&self.inner.link.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn floor(&self) -> Floor {
-        self.inner.tuning.floor
+    pub(crate) fn tuning(&self) -> Tuning {
+        self.inner.tuning
     }
 
     /// Waits for a free connection where their number is limited.
@@ -303,6 +326,7 @@ impl Link {
             custom,
             tally: Arc::clone(tally),
             s3: Mutex::default(),
+            plane: OnceLock::new(),
             sts: aws_sdk_sts::Client::from_conf(sts.interceptor(counting()).build()),
             iam: aws_sdk_iam::Client::from_conf(iam.interceptor(counting()).build()),
             sdk,
@@ -330,6 +354,18 @@ impl Link {
         let client = aws_sdk_s3::Client::from_conf(config.build());
         clients.insert(region.to_owned(), client.clone());
         client
+    }
+
+    /// The short way for GETs; `None` where it is closed.
+    pub fn plane(&self, tuning: Tuning) -> Option<&Plane> {
+        let make = || {
+            let limits = timeout_config(tuning);
+            let mut settings = HttpConnectorSettings::builder();
+            settings.set_connect_timeout(limits.connect_timeout());
+            settings.set_read_timeout(limits.read_timeout());
+            Plane::new(&self.sdk, connector(settings.build(), self.sdk.sleep_impl()))
+        };
+        self.plane.get_or_init(make).as_ref()
     }
 
     /// The S3 client for requests that are about no bucket.

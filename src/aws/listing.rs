@@ -74,6 +74,18 @@ impl Bucket {
             hasher: RandomState::new(),
         }
     }
+
+    /// The error for listings of which each is right by itself, but not beside the others.
+    pub fn odd_listing(&self, listing: Listing, message: impl Into<String>) -> AwsError {
+        about(self, listing).bad_answer(message)
+    }
+}
+
+fn about(bucket: &Bucket, listing: Listing) -> About<'_> {
+    match listing {
+        Listing::Current => bucket.reads("ListObjectsV2", "list the objects of"),
+        Listing::Versions => bucket.reads("ListObjectVersions", "list the versions of"),
+    }
 }
 
 impl Pages {
@@ -107,16 +119,9 @@ impl Pages {
         Ok(Some(Page { objects: contents.objects, requests: watch.attempts() }))
     }
 
-    fn about(&self) -> About<'_> {
-        match self.listing {
-            Listing::Current => self.bucket.reads("ListObjectsV2", "list the objects of"),
-            Listing::Versions => self.bucket.reads("ListObjectVersions", "list the versions of"),
-        }
-    }
-
     /// Asks for the next page and checks it; changes nothing.
     async fn fetch(&self, watch: &Watch) -> Result<Fetched, AwsError> {
-        let about = self.about();
+        let about = about(&self.bucket, self.listing);
         let bad = |error: page::OddPage| about.bad_answer(error.to_string());
         let (objects, last, next) = match self.listing {
             Listing::Current => {

@@ -27,6 +27,8 @@ mod listing;
 mod object;
 mod page;
 mod parse;
+mod plane;
+mod plane_head;
 mod retry;
 mod simulate;
 mod wire;
@@ -36,7 +38,7 @@ pub const REQUESTS_IN_LOG: &str = "aws_smithy_runtime=debug";
 
 pub use bucket::{Bucket, BucketDeletion, Detail};
 pub use buckets::BucketEntry;
-pub use connect::{Aws, Settings};
+pub use connect::{Aws, DataPlane, Settings};
 pub use delete::{BATCH, Condition, DeleteTarget, Deletion};
 pub use error::{AwsError, ErrorKind};
 pub use get::{Body, Get};

@@ -7,10 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_async::rt::sleep::SharedAsyncSleep;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::http::{SharedHttpClient, SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_runtime_api::client::interceptors::context::{
     AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
     BeforeTransmitInterceptorContextRef,
@@ -31,17 +34,23 @@ pub(crate) fn http_client() -> SharedHttpClient {
     http_client_fn(move |settings, components| {
         let timeouts = (settings.connect_timeout(), settings.read_timeout());
         let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-        let connector = made.entry(timeouts).or_insert_with(|| {
-            let mut builder = Connector::builder()
-                .connector_settings(settings.clone())
-                .enable_tcp_nodelay(true)
-                .proxy_config(ProxyConfig::from_env());
-            builder.set_sleep_impl(components.sleep_impl());
-            let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-            SharedHttpConnector::new(builder.tls_provider(ring).build())
-        });
-        connector.clone()
+        let make = || connector(settings.clone(), components.sleep_impl());
+        made.entry(timeouts).or_insert_with(make).clone()
     })
+}
+
+/// A pool of connections.
+pub(crate) fn connector(
+    settings: HttpConnectorSettings,
+    sleep: Option<SharedAsyncSleep>,
+) -> SharedHttpConnector {
+    let mut builder = Connector::builder()
+        .connector_settings(settings)
+        .enable_tcp_nodelay(true)
+        .proxy_config(ProxyConfig::from_env());
+    builder.set_sleep_impl(sleep);
+    let ring = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+    SharedHttpConnector::new(builder.tls_provider(ring).build())
 }
 
 /// Counts requests as they leave, the SDK's own retries among them.
@@ -49,6 +58,7 @@ pub(crate) fn http_client() -> SharedHttpClient {
 pub(crate) struct Tally {
     requests: Mutex<BTreeMap<String, u64>>,
     retries: AtomicU64,
+    slow_downs: AtomicU64,
 }
 
 impl Tally {
@@ -60,11 +70,25 @@ impl Tally {
         self.retries.load(Ordering::Relaxed)
     }
 
+    pub fn slow_downs(&self) -> u64 {
+        self.slow_downs.load(Ordering::Relaxed)
+    }
+
+    /// Counts an answer that asks for fewer requests.
+    ///
+    /// Source: S3 API Reference, "Error responses": SlowDown and the like are 503; 429 is what other
+    /// servers say.
+    pub fn count_answer(&self, status: u16) {
+        if matches!(status, 429 | 503) {
+            self.slow_downs.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub fn count_retry(&self) {
         self.retries.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn count(&self, operation: &str) {
+    pub fn count(&self, operation: &str) {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         match requests.get_mut(operation) {
             Some(count) => *count += 1,
@@ -101,10 +125,11 @@ impl Intercept for Counting {
 
     fn read_before_deserialization(
         &self,
-        _: &BeforeDeserializationInterceptorContextRef<'_>,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        self.0.count_answer(context.response().status().as_u16());
         if changes_something(cfg) {
             failpoint::pass(&format!("after {}", operation(cfg)));
         }

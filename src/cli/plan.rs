@@ -193,6 +193,12 @@ impl From<ObserveError> for Failure {
             ObserveError::State(error) => error.into(),
             ObserveError::Archive(error) => error.into(),
             ObserveError::Glob(error) => Self::usage("manifest/bad-glob", error.to_string()),
+            ObserveError::Spool(cause) => Self::new(
+                Exit::Failed,
+                "state/no-room",
+                format!("a page of the listing could not be kept until its turn: {cause}"),
+            )
+            .help("free some space where the state is kept, then plan again"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::aws::{Aws, Settings};
+use crate::aws::{Aws, DataPlane, Settings};
 use crate::clock::Clock;
 use crate::event::Reporter;
 use crate::manifest::{self, Wanted};
@@ -295,6 +295,10 @@ impl Session {
             region: self.global.region.clone(),
             endpoint_url: self.global.endpoint_url.clone(),
             max_connections,
+            data_plane: match variable("S3PLAN_DATA_PLANE").as_deref() {
+                Some("sdk") => DataPlane::Sdk,
+                _ => DataPlane::Thin,
+            },
         };
         Ok(Aws::connect(&settings).await?)
     }

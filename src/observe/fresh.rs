@@ -1,8 +1,10 @@
 //! Holds a fresh listing of a bucket against its inventory.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::ObserveError;
+use super::wide::WideListing;
 use crate::aws::{Bucket, Listing};
 use crate::model::{BucketName, Number, ObjectVersion, Versioning};
 use crate::state::{Row, State, StateError, With};
@@ -34,6 +36,11 @@ pub fn listing_for(versioning: Versioning) -> Listing {
     }
 }
 
+/// The folder of the state's file, where pages of a listing may wait.
+pub(super) fn beside(state: &State) -> &Path {
+    state.path().parent().unwrap_or(Path::new("."))
+}
+
 /// Lists a bucket again and reports every difference from its inventory, in key order.
 ///
 /// One page of each in memory, and the versions of one key. Returns how many versions still are as
@@ -48,12 +55,12 @@ pub async fn compare_with_inventory<E: From<ObserveError>>(
     versioning: Versioning,
     mut on: impl FnMut(Drift) -> Result<(), E>,
 ) -> Result<u64, E> {
-    let mut pages = door.list(listing_for(versioning), None);
+    let mut pages = WideListing::of(door, listing_for(versioning), beside(state));
     let mut rows = Rows { state, bucket, from: 0, page: Vec::new().into_iter().peekable() };
     let mut group: Vec<ObjectVersion> = Vec::new();
     let mut same = 0;
-    while let Some(page) = pages.next().await.map_err(ObserveError::from)? {
-        for object in page.objects {
+    while let Some(objects) = pages.next().await? {
+        for object in objects {
             if group.first().is_some_and(|first| first.key != object.key) {
                 same += rows.settle(&mut group, &mut on)?;
             }

@@ -3,7 +3,8 @@
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::ObserveError;
-use super::fresh::listing_for;
+use super::fresh::{beside, listing_for};
+use super::wide::WideListing;
 use crate::archive::keymap::FolderWatch;
 use crate::aws::{Bucket, ErrorKind, Head};
 use crate::model::{BucketName, Endpoint, ObjectVersion, StorageClass, Thaw, Versioning};
@@ -50,12 +51,12 @@ pub async fn take_inventory(
     now_ms: i64,
     progress: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Listed, ObserveError> {
-    let mut pages = door.list(listing_for(versioning), None);
+    let mut pages = WideListing::of(door, listing_for(versioning), beside(state));
     let mut writer = tokio::task::block_in_place(|| state.begin_inventory(bucket))?;
     let mut folders = FolderWatch::default();
     let mut listed = 0;
-    while let Some(page) = pages.next().await? {
-        let objects = with_restores(door, page.objects).await?;
+    while let Some(objects) = pages.next().await? {
+        let objects = with_restores(door, objects).await?;
         tokio::task::block_in_place(|| -> Result<(), ObserveError> {
             for object in &objects {
                 let number = writer.push(object)?;

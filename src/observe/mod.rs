@@ -9,7 +9,10 @@ mod fresh;
 mod in_place;
 mod keyed;
 mod listing;
+mod split;
+mod spool;
 mod tally;
+mod wide;
 
 pub use fresh::{Drift, compare_with_inventory, listing_for};
 pub use in_place::{InPlace, OnDisk};
@@ -39,6 +42,9 @@ pub enum ObserveError {
     /// The archive's place cannot be looked at.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// Pages of a listing that wait for their turn could not be kept.
+    #[error("a page of the listing could not be kept until its turn")]
+    Spool(#[source] std::io::Error),
     /// A key glob does not compile.
     #[error("a key glob does not compile: {0}")]
     Glob(#[from] BadGlob),

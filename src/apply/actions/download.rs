@@ -13,11 +13,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::fetch::{self, Fetch, Fetched};
 use crate::apply::end::{End, Trouble};
+use crate::apply::fetchers::OBJECT;
 use crate::apply::work::{Work, blocking, is_left_for_next_plan};
 use crate::archive::{Archive, ArchiveError, Published, TakenBy, keymap, space};
 use crate::event::Fact;
@@ -25,8 +26,6 @@ use crate::model::{Action, Number, ObjectHeaders, Proof, Takes};
 use crate::proof::Digests;
 use crate::state::{Batch, Row, Stored, With};
 
-/// Objects fetched at a time, unless the manifest says otherwise.
-const FETCHES_AT_A_TIME: usize = 24;
 /// Files made durable together.
 const BATCH: usize = 1000;
 /// A batch that does not fill up is made durable after this long.
@@ -137,9 +136,6 @@ async fn fetch_rows(
     wants: impl Fn(&Row) -> bool,
     sender: mpsc::Sender<Fetch>,
 ) -> Result<(), Trouble> {
-    let at_a_time = work.plan.body.transfer.max_connections;
-    let at_a_time = at_a_time.map_or(FETCHES_AT_A_TIME, |most| (most as usize).max(1));
-    let permits = Arc::new(Semaphore::new(at_a_time));
     let mut tasks: JoinSet<Result<(), Trouble>> = JoinSet::new();
     let mut from = 0;
     let mut early = None;
@@ -148,7 +144,7 @@ async fn fetch_rows(
         let Some(last) = page.last() else { break };
         from = last.number + 1;
         for row in page.into_iter().filter(&wants) {
-            let permit = Arc::clone(&permits).acquire_owned().await;
+            let turn = work.fetchers.enter().await;
             while let Some(ended) = tasks.try_join_next() {
                 early = early.or(ended?.err());
             }
@@ -158,9 +154,10 @@ async fn fetch_rows(
             let (fetcher, place, sender) = (Arc::clone(work), Arc::clone(place), sender.clone());
             tasks.spawn(async move {
                 let fetched = fetch::fetch(&fetcher, &place, row).await?;
+                fetcher.brought(OBJECT);
                 // A closed channel means that keeping failed, which is told from there.
                 let _ = sender.send(fetched).await;
-                drop(permit);
+                drop(turn);
                 Ok(())
             });
         }

@@ -3,15 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, spawn_blocking};
-
 use super::mend::mend;
 use super::parts::{Parts, is_corrupt, offer, real_part_sizes, sizes_of_parts};
+use super::sink::Sink;
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
-use crate::archive::{Archive, ArchiveError, Staged, keymap};
+use crate::archive::{Archive, Staged, keymap};
 use crate::aws::{AwsError, Body, ErrorKind, Get};
 use crate::model::{ObjectHeaders, ObjectVersion, Proof, ProofForecast, ProofKind, Unprovable};
 use crate::proof::{self, Digests, Hasher, Ladder, Offer, Verdict};
@@ -25,8 +22,6 @@ const BREAKS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two tries.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Chunks of a body that may wait for the disk.
-const CHUNKS: usize = 8;
 
 /// An object that is whole in the staging folder, with what proved it.
 pub(super) struct Fetched {
@@ -156,17 +151,17 @@ async fn receive(
         got = ask_for(work, object, None).await?;
         (headers, ladder) = offered(object, &got, &part_sizes, parts)?;
     }
-    let mut sink = Sink::open(place, object, Hasher::new(&ladder)).await?;
+    let mut sink = Sink::open(&work.writers, place, object, Hasher::new(&ladder));
     let mut breaks = 0;
     let mut pause = PAUSE;
     loop {
-        let before = sink.received;
+        let before = sink.received();
         match pour(work, &mut got.body, &mut sink).await {
             Ok(()) => break,
             Err(Poured::Trouble(trouble)) => return Err(trouble),
             Err(Poured::Disk) => return Err(sink.fault().await),
             Err(Poured::Broke(error)) => {
-                breaks = if sink.received > before { 0 } else { breaks + 1 };
+                breaks = if sink.received() > before { 0 } else { breaks + 1 };
                 if breaks >= BREAKS || !can_resume(&error) {
                     return Err(error.into());
                 }
@@ -175,10 +170,10 @@ async fn receive(
                     () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
                 }
                 pause = if breaks == 0 { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
-                if sink.received == object.size {
+                if sink.received() == object.size {
                     break;
                 }
-                let rest = Some((sink.received, object.size)).filter(|(from, _)| *from > 0);
+                let rest = Some((sink.received(), object.size)).filter(|(from, _)| *from > 0);
                 got = ask_for(work, object, rest).await?;
             }
         }
@@ -245,6 +240,7 @@ async fn pour(work: &Work, body: &mut Body, sink: &mut Sink) -> Result<(), Poure
         };
         let Some(chunk) = chunk else { return Ok(()) };
         work.throttle.pass(chunk.len()).await;
+        work.brought(chunk.len() as u64);
         sink.pour(chunk).await.map_err(|()| Poured::Disk)?;
     }
 }
@@ -252,57 +248,6 @@ async fn pour(work: &Work, body: &mut Body, sink: &mut Sink) -> Result<(), Poure
 /// Whether the rest of a body that broke off can be asked for.
 fn can_resume(error: &AwsError) -> bool {
     error.is_retryable() || *error.kind() == ErrorKind::BadAnswer
-}
-
-/// A thread that digests and writes what it is sent.
-struct Sink {
-    sender: mpsc::Sender<Bytes>,
-    thread: JoinHandle<Result<(Staged, Digests), ArchiveError>>,
-    received: u64,
-}
-
-impl Sink {
-    async fn open(
-        place: &Arc<Archive>,
-        object: &ObjectVersion,
-        mut hasher: Hasher,
-    ) -> Result<Self, Trouble> {
-        let (sender, mut receiver) = mpsc::channel::<Bytes>(CHUNKS);
-        let place = Arc::clone(place);
-        let (size, mtime_ms) = (object.size, object.last_modified_ms);
-        let thread = spawn_blocking(move || {
-            let mut staged = place.stage()?;
-            staged.preallocate(size)?;
-            while let Some(chunk) = receiver.blocking_recv() {
-                hasher.update(&chunk);
-                staged.append(&chunk)?;
-            }
-            staged.set_mtime(mtime_ms)?;
-            staged.park()?;
-            Ok((staged, hasher.finish()))
-        });
-        Ok(Self { sender, thread, received: 0 })
-    }
-
-    async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
-        let bytes = chunk.len() as u64;
-        self.sender.send(chunk).await.map_err(|_| ())?;
-        self.received += bytes;
-        Ok(())
-    }
-
-    async fn close(self) -> Result<(Staged, Digests), Trouble> {
-        drop(self.sender);
-        Ok(self.thread.await??)
-    }
-
-    /// Why the thread stopped taking chunks.
-    async fn fault(self) -> Trouble {
-        match self.close().await {
-            Err(trouble) => trouble,
-            Ok(_) => Trouble::Ends(End::Failed("the writer stopped early".into())),
-        }
-    }
 }
 
 /// What stands in where S3 holds nothing to compare with, as far as the plan allows it.

@@ -14,6 +14,7 @@ mod probe_deletes;
 mod restore;
 mod seal;
 mod set_policy;
+mod sink;
 mod verify;
 
 use std::sync::Arc;

@@ -18,6 +18,10 @@ use crate::state::{Batch, Mark, Readback, ReadbackKind, Row, Stored, With};
 
 /// Files read at a time: enough to keep a disk busy, few enough not to thrash one that turns.
 const AT_A_TIME: usize = 4;
+/// So many files at most are handed to one thread together,
+const HANDFUL: usize = 32;
+/// and only while they have fewer bytes than this.
+const HANDFUL_BYTES: u64 = 1 << 20;
 /// Rounds of fetching anew what read differently.
 const ROUNDS: usize = 2;
 
@@ -84,6 +88,23 @@ pub(super) async fn read_again(
     }
 }
 
+/// Rows whose files are read one after the other by one thread: many small ones, few large ones.
+fn handfuls(rows: impl Iterator<Item = Row>) -> Vec<Vec<Row>> {
+    let mut handfuls: Vec<Vec<Row>> = Vec::new();
+    let mut bytes = HANDFUL_BYTES;
+    for row in rows {
+        bytes = bytes.saturating_add(row.object.size);
+        match handfuls.last_mut() {
+            Some(rows) if bytes < HANDFUL_BYTES && rows.len() < HANDFUL => rows.push(row),
+            _ => {
+                bytes = row.object.size;
+                handfuls.push(vec![row]);
+            }
+        }
+    }
+    handfuls
+}
+
 #[derive(Default)]
 struct Read {
     objects: u64,
@@ -106,14 +127,15 @@ async fn read_rows(
         let page = work.page(from, With::Rows)?;
         let Some(last) = page.last() else { return Ok(wrong) };
         from = last.number + 1;
-        let results: Vec<(Row, Result<ReadBack, ArchiveError>)> =
-            stream::iter(page.into_iter().filter(&wanted).map(|row| {
+        let results: Vec<Vec<(Row, Result<ReadBack, ArchiveError>)>> =
+            stream::iter(handfuls(page.into_iter().filter(&wanted)).into_iter().map(|rows| {
                 let place = Arc::clone(place);
-                spawn_blocking(move || {
+                let read = move |row: Row| {
                     let path = row.stored.as_ref().map_or("", |stored| stored.path.as_str());
                     let result = place.read_back(path);
                     (row, result)
-                })
+                };
+                spawn_blocking(move || rows.into_iter().map(read).collect())
             }))
             .buffer_unordered(AT_A_TIME)
             .collect::<Vec<_>>()
@@ -125,7 +147,7 @@ async fn read_rows(
         }
         let at_ms = work.clock.now().as_millisecond();
         let mut batch = Batch::new();
-        for (row, result) in results {
+        for (row, result) in results.into_iter().flatten() {
             let Some(stored) = &row.stored else { continue };
             let why = match result {
                 Ok(back) if back.sha256 == stored.sha256 && back.size == stored.size => {

@@ -48,6 +48,7 @@ fn lies_about_a_body_never_reach_the_archive() {
     let range = Range::of(COLD);
     let get = || Rule::on("GetObject").key("parts");
     let flip = || Effect::FlipBit { offset: 1500 };
+    let other_etag = || Effect::WrongEtag("00".repeat(16));
     // An object of a single PUT: its ETag says so.
     let flip_always = Rule::on("GetObject").key("glacier/1").then(Effect::FlipBit { offset: 3 });
     let ask = |range: &str| Effect::Ask { name: "range".into(), value: Some(range.into()) };
@@ -58,7 +59,13 @@ fn lies_about_a_body_never_reach_the_archive() {
         ("a short body", vec![get().nth(1).then(Effect::ShortBody { length: 10 })], 4),
         ("an empty body", vec![get().nth(1).then(Effect::ShortBody { length: 0 })], 4),
         ("no length", vec![get().nth(1).then(Effect::NoHeader("content-length".into()))], 0),
-        ("another ETag", vec![get().nth(1).then(Effect::WrongEtag("00".repeat(16)))], 4),
+        ("another ETag", vec![get().nth(1).then(other_etag())], 0),
+        // Asked once more, it is believed: another object stands there now.
+        (
+            "another ETag, twice",
+            vec![get().nth(1).then(other_etag()), get().nth(2).then(other_etag())],
+            4,
+        ),
         ("a range for the whole", vec![get().nth(1).then(ask("bytes=0-9"))], 0),
         (
             "another range",

@@ -3,6 +3,7 @@
 //! | request | does |
 //! |---|---|
 //! | `GET /_sandbox/witness` | everything that the witness can tell |
+//! | `GET /_sandbox/witness/counts` | only how often each operation was asked for |
 //! | `DELETE /_sandbox/witness` | lets it forget |
 //! | `GET /_sandbox/clock` | `{"now": …}` |
 //! | `POST /_sandbox/clock/advance` `{"seconds": 3600}` | turns the clock |
@@ -47,6 +48,7 @@ pub fn answer(shared: &Shared, method: &Method, path: &str, body: &Bytes) -> Ans
     }
     let outcome = match (method.as_str(), path) {
         ("GET", "witness") => serde_json::to_value(shared.witness.testimony()),
+        ("GET", "witness/counts") => serde_json::to_value(shared.witness.counts()),
         ("DELETE", "witness") => {
             shared.witness.clear();
             Ok(Value::Null)

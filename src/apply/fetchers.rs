@@ -1,0 +1,248 @@
+//! How many objects are fetched at a time: more while more of them bring more, half as soon as S3
+//! asks to slow down.
+//!
+//! In: what came home in each window of time, and how often S3 asked for less. Out: permits. It
+//! promises to stay between one and its ceiling, which the manifest, the descriptor limit and a
+//! constant set together. How fast a single connection goes is not its affair.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Fetchers at the start: enough to hide a round trip, few enough for a small server.
+const START: usize = 24;
+/// More have never paid off on one machine, and S3 answers a new prefix with SlowDown.
+const MOST: usize = 256;
+/// Descriptors that are not for fetchers: the state, the archive's folders, pipes and the like.
+const OTHER_DESCRIPTORS: u64 = 28;
+/// A fetcher holds a connection and a file, and another file while a batch is published.
+const DESCRIPTORS_A_FETCHER: u64 = 3;
+/// How long is measured before a step is judged.
+const WINDOW: Duration = Duration::from_millis(500);
+/// A step up has to bring this much to be kept.
+const WORTH: f64 = 1.04;
+/// Windows without a step, after one that brought nothing.
+const REST: u32 = 16;
+/// Windows without a step up, after S3 asked to slow down.
+const PENANCE: u32 = 20;
+/// What an object counts beyond its bytes: small ones cost their requests.
+pub const OBJECT: u64 = 64 << 10;
+
+/// The fetchers of an apply.
+#[derive(Debug)]
+pub struct Fetchers {
+    semaphore: Arc<Semaphore>,
+    /// Permits that are to vanish as soon as they come back.
+    surplus: AtomicUsize,
+    /// What came in this window: bytes, and [`OBJECT`] for each object.
+    brought: AtomicU64,
+    course: Mutex<(Course, Instant)>,
+}
+
+/// A fetcher that is in use; given back when dropped.
+#[derive(Debug)]
+pub struct Fetcher {
+    all: Arc<Fetchers>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Fetchers {
+    /// Fetchers for an apply; `at_most` is the manifest's `max_connections`.
+    pub fn new(at_most: Option<u32>) -> Arc<Self> {
+        let ceiling = ceiling(at_most, descriptors());
+        let course = Course::new(ceiling);
+        Arc::new(Self {
+            semaphore: Arc::new(Semaphore::new(course.fetchers)),
+            surplus: AtomicUsize::new(0),
+            brought: AtomicU64::new(0),
+            course: Mutex::new((course, Instant::now())),
+        })
+    }
+
+    /// Waits for a fetcher.
+    pub async fn enter(self: &Arc<Self>) -> Fetcher {
+        let permit = Arc::clone(&self.semaphore).acquire_owned().await.ok();
+        Fetcher { all: Arc::clone(self), permit }
+    }
+
+    /// Counts bytes that came, or [`OBJECT`] for each object that is there, and steers where a window
+    /// is over; `slow_downs` is how often S3 asked to slow down since the start.
+    pub fn brought(&self, bytes: u64, slow_downs: u64) {
+        self.brought.fetch_add(bytes, Ordering::Relaxed);
+        let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
+        let (course, since) = &mut *course;
+        let elapsed = since.elapsed();
+        if elapsed < WINDOW {
+            return;
+        }
+        *since += elapsed;
+        let rate = self.brought.swap(0, Ordering::Relaxed) as f64 / elapsed.as_secs_f64();
+        let busy = self.semaphore.available_permits() == 0;
+        let before = course.fetchers;
+        course.steer(rate, slow_downs, busy);
+        tracing::debug!(fetchers = course.fetchers, rate, slow_downs, "fetchers");
+        self.resize(before, course.fetchers);
+    }
+
+    fn resize(&self, before: usize, now: usize) {
+        for _ in before..now {
+            // One that was to vanish may stay instead.
+            let kept = |n: usize| n.checked_sub(1);
+            if self.surplus.fetch_update(Ordering::SeqCst, Ordering::SeqCst, kept).is_err() {
+                self.semaphore.add_permits(1);
+            }
+        }
+        if now < before {
+            let gone = self.semaphore.forget_permits(before - now);
+            self.surplus.fetch_add(before - now - gone, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Drop for Fetcher {
+    fn drop(&mut self) {
+        let surplus = |n: usize| n.checked_sub(1);
+        let vanishes =
+            self.all.surplus.fetch_update(Ordering::SeqCst, Ordering::SeqCst, surplus).is_ok();
+        if let Some(permit) = self.permit.take()
+            && vanishes
+        {
+            permit.forget();
+        }
+    }
+}
+
+/// How many fetchers there may be at most.
+fn ceiling(at_most: Option<u32>, descriptors: Option<u64>) -> usize {
+    let of_descriptors = descriptors.map_or(MOST, |limit| {
+        let fetchers = limit.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_A_FETCHER;
+        usize::try_from(fetchers).unwrap_or(MOST)
+    });
+    let at_most = at_most.map_or(MOST, |most| most as usize);
+    MOST.min(of_descriptors).min(at_most).max(1)
+}
+
+/// How many descriptors this process may have; `None` where there is no limit.
+fn descriptors() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+/// What the number of fetchers goes by. Pure.
+#[derive(Clone, Copy, Debug)]
+struct Course {
+    fetchers: usize,
+    ceiling: usize,
+    /// The rate and the number of fetchers before a step that is being tried.
+    tried: Option<(f64, usize)>,
+    /// Windows still to pass before the next step up.
+    rest: u32,
+    slow_downs: u64,
+}
+
+impl Course {
+    fn new(ceiling: usize) -> Self {
+        Self { fetchers: START.min(ceiling), ceiling, tried: None, rest: 0, slow_downs: 0 }
+    }
+
+    /// Takes what one window brought, in any unit a second; `busy` where every fetcher was in use.
+    fn steer(&mut self, rate: f64, slow_downs: u64, busy: bool) {
+        if slow_downs > self.slow_downs {
+            self.slow_downs = slow_downs;
+            self.fetchers = (self.fetchers / 2).max(1);
+            (self.tried, self.rest) = (None, PENANCE);
+            return;
+        }
+        if let Some((before, fetchers)) = self.tried.take()
+            && rate < before * WORTH
+        {
+            (self.fetchers, self.rest) = (fetchers, REST);
+            return;
+        }
+        if self.rest > 0 {
+            self.rest -= 1;
+        } else if busy && self.fetchers < self.ceiling {
+            self.tried = Some((rate, self.fetchers));
+            self.fetchers = (self.fetchers + (self.fetchers / 3).max(1)).min(self.ceiling);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs the course against a server that gives this rate to so many fetchers.
+    fn sail(course: &mut Course, windows: u32, rate: impl Fn(usize) -> f64) {
+        for _ in 0..windows {
+            course.steer(rate(course.fetchers), course.slow_downs, true);
+        }
+    }
+
+    #[test]
+    fn more_fetchers_are_kept_while_they_bring_more() {
+        let mut course = Course::new(200);
+        sail(&mut course, 60, |fetchers| fetchers.min(120) as f64);
+        assert!((100..=200).contains(&course.fetchers), "{course:?}");
+        let mut course = Course::new(40);
+        sail(&mut course, 60, |fetchers| fetchers as f64);
+        assert_eq!(course.fetchers, 40);
+    }
+
+    #[test]
+    fn fetchers_that_bring_nothing_are_given_up_again() {
+        let mut course = Course::new(200);
+        sail(&mut course, 2, |_| 100.0);
+        assert_eq!(course.fetchers, START);
+    }
+
+    #[test]
+    fn a_slow_down_halves_them_and_they_come_back_in_time() {
+        let mut course = Course::new(200);
+        course.steer(10.0, 1, true);
+        assert_eq!(course.fetchers, START / 2);
+        course.steer(10.0, 7, true);
+        assert_eq!(course.fetchers, START / 4);
+        for asked in 8..20 {
+            course.steer(10.0, asked, true);
+        }
+        assert_eq!(course.fetchers, 1);
+        sail(&mut course, PENANCE, |fetchers| fetchers as f64);
+        assert_eq!(course.fetchers, 1);
+        sail(&mut course, 40, |fetchers| fetchers as f64);
+        assert!(course.fetchers > START, "{course:?}");
+    }
+
+    #[test]
+    fn idle_fetchers_are_no_reason_for_more() {
+        let mut course = Course::new(200);
+        (0..50).for_each(|_| course.steer(10.0, 0, false));
+        assert_eq!(course.fetchers, START);
+    }
+
+    #[test]
+    fn the_ceiling_is_the_lowest_of_all_and_never_nothing() {
+        assert_eq!(ceiling(None, None), MOST);
+        assert_eq!(ceiling(Some(3), Some(1 << 20)), 3);
+        assert_eq!(ceiling(None, Some(64)), 12);
+        assert_eq!(ceiling(Some(0), Some(0)), 1);
+    }
+
+    #[tokio::test]
+    async fn a_fetcher_that_is_too_many_vanishes_when_it_is_given_back() {
+        let fetchers = Fetchers::new(Some(4));
+        let mut taken = Vec::new();
+        for _ in 0..4 {
+            taken.push(fetchers.enter().await);
+        }
+        fetchers.resize(4, 2);
+        taken.pop();
+        taken.pop();
+        assert_eq!(fetchers.semaphore.available_permits(), 0);
+        taken.pop();
+        assert_eq!(fetchers.semaphore.available_permits(), 1);
+        fetchers.resize(2, 5);
+        assert_eq!(fetchers.semaphore.available_permits(), 4);
+    }
+}
