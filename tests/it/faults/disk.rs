@@ -17,10 +17,15 @@ fn can(what: &str, script: &str, test: &str) -> bool {
     works
 }
 
+/// Whether system calls can be watched and made to fail here; says which test goes without it.
+pub fn can_strace(test: &str) -> bool {
+    can("strace", "strace -o /dev/null -e inject=fsync:error=EIO:when=99 true", test)
+}
+
 /// Makes system calls fail, from the n-th of each thread on or only the n-th, one n after the
 /// other.
 fn fail_in_turn(test: &str, calls: &str, fault: &str, places: u64) {
-    if !can("strace", "strace -o /dev/null -e inject=fsync:error=EIO:when=99 true", test) {
+    if !can_strace(test) {
         return;
     }
     let range = Range::of(COLD);

@@ -47,6 +47,9 @@
 mod crash;
 mod disk;
 mod network;
+mod platter;
+mod powercut;
 mod range;
 mod signals;
 mod state;
+mod trace;
