@@ -240,7 +240,7 @@ impl Platter {
     pub fn cut(&self, mood: Mood) {
         let mut nodes = self.first.clone();
         let mut seed = if let Mood::Any(seed) = mood { seed } else { 0 };
-        let mut coin = || next(&mut seed) % 2 == 0;
+        let mut coin = || next(&mut seed).is_multiple_of(2);
         for (op, durable) in &self.ops {
             let survives = match mood {
                 _ if *durable != Durable::No => true,
