@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -96,6 +97,9 @@ impl Archive {
             .map_err(|e| ArchiveError::io("make the folder", to.join(STAGING))(e))?;
         clear(&staging).map_err(ArchiveError::io("clear", to.join(STAGING)))?;
         let folds = folds(&staging).map_err(ArchiveError::io("write to", to.join(STAGING)))?;
+        // What was removed must not come back with a power cut: nobody may look here again.
+        rustix::fs::fsync(&staging)
+            .map_err(|e| ArchiveError::io("sync", to.join(STAGING))(io::Error::from(e)))?;
         let shared = Shared {
             folds,
             medium: medium_of(root.fd()),
@@ -154,12 +158,28 @@ impl Archive {
         let mut staged = self.stage()?;
         staged.append(identity::text(self.owner(), None, None).as_bytes())?;
         replace(self, staged, identity::BAG_INFO)?;
-        // The folder's own name is durable once the folder above it is.
-        let above = self.to().parent().unwrap_or(Path::new("/"));
-        File::open(above)
-            .and_then(|folder| folder.sync_all())
-            .map_err(ArchiveError::io("sync", above))
+        sync_names_above(self.to())
     }
+}
+
+/// Makes a folder's own name durable, and those of the folders above it, any of which may be as new.
+fn sync_names_above(to: &Path) -> Result<(), ArchiveError> {
+    let device = |path: &Path| -> io::Result<u64> { Ok(fs::metadata(path)?.dev()) };
+    let here = device(to).map_err(ArchiveError::io("look at", to))?;
+    for above in to.ancestors().skip(1) {
+        match File::open(above) {
+            // What is not ours to look into was not made by us either.
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => break,
+            folder => folder
+                .and_then(|folder| folder.sync_all())
+                .map_err(ArchiveError::io("sync", above))?,
+        }
+        // The mount point's own name is another file system's.
+        if !device(above).is_ok_and(|there| there == here) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Opens a plain file beneath a root; anything else that stands there is turned away.

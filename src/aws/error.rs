@@ -112,7 +112,7 @@ impl<'a> About<'a> {
             bucket: self.bucket.map(str::to_owned),
             key: self.key.map(str::to_owned),
             code: None,
-            message: message.into(),
+            message: shortened(&message.into()),
             status: None,
             request_id: None,
         }))
@@ -458,7 +458,7 @@ where
                 None => String::new(),
             };
             let mut error = with_answer(about.error(kind, message), raw);
-            error.0.code = answer.code.map(str::to_owned);
+            error.0.code = answer.code.map(shortened);
             error
         }
         _ => about.error(ErrorKind::Other, chain(error)),
@@ -468,10 +468,8 @@ where
 fn with_answer(mut error: AwsError, raw: &HttpResponse) -> AwsError {
     let headers = raw.headers();
     error.0.status = Some(raw.status().as_u16());
-    error.0.request_id = headers
-        .get("x-amz-request-id")
-        .or_else(|| headers.get("x-amzn-requestid"))
-        .map(str::to_owned);
+    error.0.request_id =
+        headers.get("x-amz-request-id").or_else(|| headers.get("x-amzn-requestid")).map(shortened);
     error
 }
 
@@ -523,6 +521,15 @@ fn credentials_kind(text: &str) -> ErrorKind {
         ErrorKind::ExpiredCredentials
     } else {
         ErrorKind::NoCredentials
+    }
+}
+
+/// What a server says is repeated to people and kept in the journal: no more of it than a person reads.
+fn shortened(said: &str) -> String {
+    const MOST: usize = 1_000;
+    match said.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &said[..end]),
+        None => said.to_owned(),
     }
 }
 

@@ -421,3 +421,23 @@ async fn requests_can_be_spawned() {
     let mut get = get.await.expect("it ran").expect("it answered");
     drop(may_move(get.body.chunk()));
 }
+
+/// Heads and error documents beyond all measure: an error that names the call, in few words.
+#[tokio::test]
+async fn an_immense_head_or_error_document_is_an_error_of_few_words() {
+    let long_header = format!("200 OK\r\nx-long: {}{OBJECT}", "x".repeat(1 << 20));
+    let many: String = (0..2_000).map(|n| format!("\r\nx-{n}: y")).collect();
+    let many_headers = format!("200 OK\r\nContent-Length: 3{many}{OBJECT}");
+    let message = "m".repeat(10 << 20);
+    let document = format!("<Error><Code>{message}</Code><Message>{message}</Message></Error>");
+    for (told, canned) in [
+        ("a header of a mebibyte", Canned::Bytes(head_and(&long_header, b"abc"))),
+        ("2,000 headers", Canned::Bytes(head_and(&many_headers, b"abc"))),
+        ("an error of 10 MiB", answer("400 Bad Request", "", &document)),
+        ("an error of 10 MiB that is no XML", answer("500 Oh", "", &message)),
+    ] {
+        let error = fetch_error(canned, None).await.to_string();
+        assert!(error.contains("`k` in `photos`"), "{told}: {error:.300}");
+        assert!(error.len() < 5_000, "{told}: {} bytes: {error:.300}", error.len());
+    }
+}

@@ -174,7 +174,8 @@ fn dispatch(command: &Command, session: &Session) -> Result<Exit, Failure> {
 /// Runs a command that waits for the world; the runtime is made only now, so that the others start
 /// at once.
 fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = try_threads()
+        .and_then(|()| tokio::runtime::Builder::new_multi_thread().enable_all().build());
     let runtime = runtime.map_err(|error| {
         Failure::new(Exit::Failed, "cli/runtime", format!("cannot start threads: {error}"))
     })?;
@@ -182,6 +183,25 @@ fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Fa
     // A thread that is still busy holds nothing that the answer needs.
     runtime.shutdown_timeout(Duration::from_secs(1));
     answer
+}
+
+/// Starts as many threads as the runtime will, all at once, and lets them go again.
+///
+/// # Errors
+/// Where the machine does not give them. The runtime itself would then wait for ever for those that
+/// it got.
+fn try_threads() -> std::io::Result<()> {
+    let workers = std::thread::available_parallelism()?.get();
+    let gate = std::sync::RwLock::new(());
+    std::thread::scope(|scope| {
+        let closed = gate.write();
+        let pass = || drop(gate.read());
+        // One more, for what blocks.
+        let tried = (0..=workers)
+            .try_for_each(|_| std::thread::Builder::new().spawn_scoped(scope, pass).map(drop));
+        drop(closed);
+        tried
+    })
 }
 
 /// For tests of crashes: `S3PLAN_DIE_AT` and `S3PLAN_PANIC_AT` take the number of a place, and

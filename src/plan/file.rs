@@ -101,7 +101,9 @@ pub fn save(plan: &Plan, path: &Path) -> Result<(), PlanFileError> {
         file.sync_all()?;
         failpoint::pass("naming of the plan");
         std::fs::rename(&beside, path)?;
-        std::fs::File::open(folder)?.sync_all()
+        std::fs::File::open(folder)?.sync_all()?;
+        // The folder may be as new as the plan.
+        std::fs::File::open(folder.join(".."))?.sync_all()
     };
     write().map_err(|source| PlanFileError::Unwritable { path: path.to_owned(), source })
 }

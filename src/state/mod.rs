@@ -114,7 +114,15 @@ impl State {
     /// [`StateError::Misordered`].
     pub fn open(folder: &Path, file: Option<&Path>, how: Open<'_>) -> Result<Self, StateError> {
         let path = path_of(folder, file);
-        let Opened { db, lock } = open::open(&path, how)?;
+        let opened = open::open(&path, how)?;
+        let state = Self::of(opened, path, folder)?;
+        if !matches!(how, Open::Read) {
+            state.sweep()?;
+        }
+        Ok(state)
+    }
+
+    fn of(Opened { db, lock }: Opened, path: PathBuf, folder: &Path) -> Result<Self, StateError> {
         let state = Self {
             shared: Arc::new(Shared {
                 path,
@@ -133,9 +141,6 @@ impl State {
             Ok(last.max(open).saturating_add(1))
         })?;
         state.shared.next_intent.store(next, Ordering::Relaxed);
-        if !matches!(how, Open::Read) {
-            state.sweep()?;
-        }
         Ok(state)
     }
 

@@ -80,8 +80,9 @@ pub(super) fn open(path: &Path, how: Open<'_>) -> Result<Opened, StateError> {
     }
 }
 
+/// How much of the file is looked at before it is believed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Check {
+pub(super) enum Check {
     Plain,
     EveryPage,
 }
@@ -124,7 +125,7 @@ fn open_to_read(path: &Path) -> Result<Opened, StateError> {
     }
 }
 
-fn builder(check: Check) -> Builder {
+pub(super) fn builder(check: Check) -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES);
     builder.set_check_integrity_on_open(check == Check::EveryPage);

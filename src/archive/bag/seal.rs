@@ -17,6 +17,8 @@ use super::{BAGIT, BUCKET, Lines, MANIFEST, OBJECTS, TAG_MANIFEST, identity, man
 use crate::archive::ArchiveError;
 use crate::archive::keymap::PAYLOAD;
 use crate::archive::open::{Archive, open_plain};
+use crate::archive::publish::sync_folder;
+use crate::archive::staged::STAGING;
 use crate::failpoint;
 
 /// What a sealed bag holds.
@@ -116,6 +118,8 @@ where
         file.place(archive)?;
     }
     last.place(archive)?;
+    // Nobody may look here again: what was renamed away must not come back with a power cut.
+    sync_folder(archive, STAGING).map_err(ArchiveError::io("sync", archive.to().join(STAGING)))?;
     Ok(sealed)
 }
 

@@ -4,6 +4,7 @@ mod damage;
 mod inventories;
 mod life;
 mod model;
+mod powercut;
 
 use std::path::Path;
 

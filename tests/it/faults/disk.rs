@@ -3,9 +3,16 @@
 //! the test's own; where either is not to be had, the test says so by name.
 
 use std::fs;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
 
-use super::range::{COLD, Range, VERSIONS, each, is_long, tell};
+use rustix::process::Signal;
+use s3plan::state::{Mark, Open, State, With};
+
+use super::range::{COLD, Range, VERSIONS, copy_tree, each, is_long, tell};
 use crate::support::bed::TestBed;
+use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
 
 /// Whether a command works here; says which test goes without it.
@@ -17,10 +24,15 @@ fn can(what: &str, script: &str, test: &str) -> bool {
     works
 }
 
+/// Whether system calls can be watched and made to fail here; says which test goes without it.
+pub fn can_strace(test: &str) -> bool {
+    can("strace", "strace -o /dev/null -e inject=fsync:error=EIO:when=99 true", test)
+}
+
 /// Makes system calls fail, from the n-th of each thread on or only the n-th, one n after the
 /// other.
 fn fail_in_turn(test: &str, calls: &str, fault: &str, places: u64) {
-    if !can("strace", "strace -o /dev/null -e inject=fsync:error=EIO:when=99 true", test) {
+    if !can_strace(test) {
         return;
     }
     let range = Range::of(COLD);
@@ -129,4 +141,131 @@ fn a_file_touched_between_the_proof_and_the_deletion_stops_the_deletion() {
 fn assert_nothing_deleted(scene: &Scene, told: &str) {
     let deletions = scene.sandbox.witness().deletions();
     assert!(deletions.is_empty(), "{told}: {deletions:#?}");
+}
+
+/// The file system of the state is full for real, with so much room left; then there is more.
+#[test]
+fn a_full_file_system_under_the_state_stops_a_run_that_can_go_on() {
+    let test = "a_full_file_system_under_the_state_stops_a_run_that_can_go_on";
+    if !can("the right to mount", "unshare -rm /bin/sh -c 'mount -t tmpfs none /mnt'", test) {
+        return;
+    }
+    let range = Range::of(VERSIONS);
+    each(&[0, 4, 16, 64, 256, 1024], |room| {
+        let scene = range.scene();
+        // Afterwards all of it is put back where the file system was mounted over it.
+        let script = format!(
+            r#"unshare -rm /bin/sh -c '
+            cp -a .s3plan ../kept
+            size=$(($(du -sk ../kept | cut -f1) + {room}))
+            mount -t tmpfs -o size=${{size}}k none .s3plan && cp -a ../kept/. .s3plan/
+            $APPLY; echo "full: $?"
+            mount -o remount,size=64m .s3plan
+            $APPLY; echo "freed: $?"
+            cp -a .s3plan ../after'
+            rm -rf .s3plan && mv ../after .s3plan"#
+        );
+        let answer = range.run_in_shell(&scene, &script);
+        let full = answer.stdout.lines().find_map(|line| line.strip_prefix("full: "));
+        assert!(matches!(full, Some("0" | "1")), "{room} KiB of room: {answer}");
+        assert!(answer.stdout.contains("freed: 0\n"), "{room} KiB of room: {answer}");
+        range.finish(&scene, 3, &format!("{room} KiB of room"));
+    });
+}
+
+/// The medium turns a bit after the write and before the file is read back: it is found, and the
+/// object is fetched anew.
+#[test]
+fn a_file_that_rots_before_it_is_read_back_is_fetched_anew() {
+    let mut rotten = 0;
+    for start in [COLD, VERSIONS] {
+        let range = Range::of(start);
+        let places: Vec<u64> = (1..=range.places).collect();
+        let met = Mutex::new(0);
+        each(&places, |place| {
+            let scene = range.scene();
+            range.run(&scene, &[("S3PLAN_DIE_AT", &place.to_string())]);
+            let Some(file) = unread_file(&scene) else { return };
+            let mut bytes = fs::read(&file).expect("a file");
+            bytes[0] ^= 1;
+            fs::write(&file, bytes).expect("a rotten file");
+            let told = format!("{} rots after place {place}", file.display());
+            range.finish(&scene, 3, &told);
+            *met.lock().expect("no panic") += 1;
+        });
+        rotten += met.into_inner().expect("no panic");
+    }
+    assert!(rotten > 0, "no file was there that had not been read back");
+    tell(&format!("files that rotted before they were read back: {rotten}"));
+}
+
+/// A file that the state knows of, and that was never read back.
+fn unread_file(scene: &Scene) -> Option<PathBuf> {
+    let copy = tempfile::tempdir().expect("a folder");
+    copy_tree(&scene.bed.path(".s3plan"), copy.path());
+    let how = Open::Write { holder: "a test" };
+    let state = State::open(copy.path(), None, how).expect("opens");
+    let buckets = state.buckets().expect("reads");
+    buckets.into_iter().find_map(|bucket| {
+        let rows = state.page(&bucket.name, 0, usize::MAX, With::Rows).expect("reads");
+        let unread = rows.into_iter().filter(|row| !row.marks.has(Mark::ReadBack));
+        let mut stored = unread.filter_map(|row| row.stored).filter(|stored| stored.size > 0);
+        let path = stored.next()?.path;
+        Some(scene.bed.path(&format!("archive/{}/{path}", bucket.name)))
+    })
+}
+
+/// In mid-run the archive is somewhere else, and an empty folder is where it was: as after an unmount.
+#[test]
+fn an_archive_that_goes_away_in_mid_run_is_not_begun_anew_and_nothing_is_deleted() {
+    let range = Range::of(COLD);
+    let ops = ["GetObject", "ListObjectsV2", "HeadObject", "PutObject", "DeleteObjects"];
+    each(&[0, 1, 2, 3, 4], |number| {
+        let scene = range.scene();
+        let op = ops[number as usize];
+        let before = scene.sandbox.witness().count(op);
+        let run = range.start(&scene, &[]);
+        let begun = || (scene.sandbox.witness().count(op) > before).then_some(());
+        wait_for(Duration::from_secs(120), begun).expect("it gets that far");
+        // Wherever it is now, it stands still while the folders change places.
+        run.signal(Signal::STOP);
+        let (place, away) = (scene.bed.path("archive/cold"), scene.bed.path("away"));
+        if fs::rename(&place, &away).is_ok() {
+            fs::create_dir(&place).expect("a mount point");
+        }
+        // A request that was on its way may still arrive.
+        let told = format!("gone at {op}");
+        run.signal(Signal::CONT);
+        let answer = run.wait();
+        if away.exists() {
+            let under: Vec<_> = fs::read_dir(&place).expect("the mount point").collect();
+            assert!(under.is_empty(), "{told}: written under the mount point: {under:?}: {answer}");
+            // The same again, and it is not begun anew.
+            let deleted = scene.sandbox.witness().deletions().len();
+            let again = range.run(&scene, &[]);
+            assert!(answer.code == Some(0) || again.code != Some(0), "{told}: {again}");
+            let under: Vec<_> = fs::read_dir(&place).expect("the mount point").collect();
+            assert!(under.is_empty(), "{told}: written under the mount point: {under:?}: {again}");
+            assert_eq!(scene.sandbox.witness().deletions().len(), deleted, "{told}: {again}");
+            fs::remove_dir(&place).expect("the mount point");
+            fs::rename(&away, &place).expect("mounted again");
+        }
+        range.finish(&scene, 3, &told);
+    });
+}
+
+/// Each sync and write takes long: the run takes its time, and ends right.
+#[test]
+fn a_slow_disk_only_takes_longer() {
+    let test = "a_slow_disk_only_takes_longer";
+    if !can_strace(test) {
+        return;
+    }
+    let range = Range::of(VERSIONS);
+    let scene = range.scene();
+    let script = "exec strace -f -qq -o /dev/null -e trace=fsync,fdatasync,syncfs,pwrite64 \
+                  -e inject=fsync,fdatasync,syncfs:delay_exit=50000 \
+                  -e inject=pwrite64:delay_exit=5000 $APPLY";
+    range.run_in_shell(&scene, script).exits(0);
+    range.finish(&scene, 2, "a slow disk");
 }

@@ -3,9 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use s3plan_sandbox::{Effect, Rule};
+use rustix::process::Signal;
+use s3plan_sandbox::{Effect, Rule, World};
 
-use super::range::{COLD, Range, SUSPENDED, VERSIONS, each, tell};
+use super::range::{COLD, Range, SUSPENDED, Start, VERSIONS, each, tell};
+use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
 
 /// A server that is overwhelmed for a while: the run waits, and ends right.
@@ -170,6 +172,100 @@ fn a_link_that_is_cut_and_comes_back_ends_no_run() {
     let answer = run.wait();
     assert_eq!(answer.code, Some(0), "{answer}");
     range.finish(&scene, 20, "a cut link");
+}
+
+/// One connection is stuck: the other objects come in all the same, and are kept.
+#[test]
+fn one_connection_that_is_stuck_holds_up_nobody() {
+    const MANY: Start = (
+        r#"
+[bucket.many]
+[[bucket.many.object]]
+key = "{n}"
+count = 300
+size = 100
+"#,
+        r#"
+[account]
+id = "123456789012"
+[bucket.many]
+archive = { to = "archive/{bucket}", then = "delete-bucket" }
+[transfer]
+max_connections = 4
+"#,
+    );
+    let range = Range::of(MANY);
+    let scene = range.scene();
+    scene.sandbox.add_fault(Rule::on("GetObject").key("000").then(Effect::Silence));
+    let run = range.start(&scene, &[]);
+    // However long that takes on this machine: the stuck one is never served at all.
+    let others = || (scene.sandbox.witness().served_whole().len() == 299).then_some(());
+    wait_for(Duration::from_secs(200), others).expect("the others come in");
+    run.signal(Signal::KILL);
+    run.wait();
+    scene.sandbox.clear_faults();
+    range.finish(&scene, 2, "a connection that was stuck");
+}
+
+/// Ten thousand parts, proven part by part.
+#[test]
+fn an_object_of_ten_thousand_parts_is_like_any_other() {
+    const PARTS: Start = (
+        r#"
+[bucket.parts]
+[[bucket.parts.object]]
+key = "film"
+size = 1_000_000
+parts = 100
+checksum = "CRC32"
+checksum_type = "composite"
+[[bucket.parts.object]]
+key = "film without checksums"
+size = 1_000_000
+parts = 100
+"#,
+        r#"
+[account]
+id = "123456789012"
+[bucket.parts]
+archive = { to = "archive/{bucket}", then = "delete-bucket" }
+"#,
+    );
+    // The calm run itself is held against all that must be.
+    let range = Range::of(PARTS);
+    range.finish(&range.scene(), 1, "ten thousand parts");
+}
+
+/// An object as large as S3 has them: nothing is allocated by its size, and a disk that cannot hold it
+/// is said to be too small before anything is fetched.
+#[test]
+fn an_object_of_five_tebibytes_needs_no_memory_and_is_refused_for_want_of_room() {
+    let world = r#"
+[bucket.huge]
+[[bucket.huge.object]]
+key = "huge"
+size = "5TiB"
+etag = "00000000000000000000000000000000-10000"
+"#;
+    let manifest = r#"
+[account]
+id = "123456789012"
+[bucket.huge]
+archive = { to = "archive/{bucket}" }
+"#;
+    let scene = Scene::new(World::parse(world).expect("a world"));
+    scene.bed.write_manifest(manifest);
+    // Far less than the object, far more than the program's own threads map.
+    let limited =
+        |args: &str| scene.bed.shell(&format!("ulimit -v 4000000; exec \"$S3PLAN\" {args}"));
+    let plan = limited("plan manifest.toml");
+    assert!(plan.to_string().contains("5.0 TiB"), "{plan}");
+    if plan.code == Some(0) {
+        let answer = limited("apply --yes");
+        assert_eq!(answer.code, Some(1), "{answer}");
+        answer.blames("room");
+    }
+    assert_eq!(scene.sandbox.witness().bytes_sent(), 0, "nothing was fetched");
 }
 
 /// A bucket that answers from elsewhere is asked there, and nothing goes in circles.

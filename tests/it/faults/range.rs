@@ -224,10 +224,11 @@ impl Range {
         self.start(scene, env).wait()
     }
 
-    /// The same under a shell script, in which `$APPLY` is the command line.
+    /// The same under a shell script, in which `$APPLY` is the command line, and `$ARGS` what comes
+    /// behind the program.
     pub fn run_in_shell(&self, scene: &Scene, script: &str) -> Answer {
-        let apply = format!("\"$S3PLAN\" {}", self.apply.join(" "));
-        scene.bed.shell(&script.replace("$APPLY", &apply))
+        let script = script.replace("$APPLY", "\"$S3PLAN\" $ARGS");
+        scene.bed.shell(&script.replace("$ARGS", &self.apply.join(" ")))
     }
 
     /// Whatever has a name among an archive's objects holds all that belongs under it.

@@ -135,3 +135,36 @@ fn torn_files_beside_the_state_are_made_good() {
     let whole = after.lines().filter(|line| line.ends_with('}')).count();
     assert_eq!(whole + 1, after.lines().count(), "the torn line stands alone: {after}");
 }
+
+/// The audit log says more than the state, and more than is so: it is for readers, and opens no gate.
+#[test]
+fn an_audit_log_that_disagrees_with_the_state_opens_no_gate() {
+    let range = Range::of(VERSIONS);
+    let scene = range.scene();
+    scene.bed.s3plan(["apply", "--yes"]).exits(3);
+    let before = fs::read(scene.bed.path(STATE)).expect("a state");
+    let evidence = scene.evidence("versions");
+    scene.bed.s3plan(["approve", &format!("versions@{evidence}")]).exits(0);
+    // The log has the approval, the state is the one from before.
+    assert!(scene.bed.read(".s3plan/audit.jsonl").contains(&evidence));
+    fs::write(scene.bed.path(STATE), before).expect("the older state");
+    fs::remove_dir_all(scene.bed.path(".s3plan/approvals")).ok();
+    scene.bed.s3plan(["apply", "--yes"]).exits(3);
+    assert!(scene.sandbox.witness().deletions().is_empty(), "nothing is deleted");
+    // The other way round: the state has it, and the log was lost. What is so is what the state says.
+    scene.bed.s3plan(["approve", &format!("versions@{evidence}")]).exits(0);
+    fs::remove_file(scene.bed.path(".s3plan/audit.jsonl")).expect("the log");
+    range.finish(&scene, 4, "an audit log that was lost");
+}
+
+/// The state knows of files that the disk does not have: the disk is right.
+#[test]
+fn a_state_that_claims_more_than_the_disk_holds_is_not_believed() {
+    let range = Range::of(VERSIONS);
+    let scene = range.scene();
+    scene.bed.s3plan(["apply", "--yes"]).exits(3);
+    fs::remove_file(scene.bed.path("archive/versions/data/v")).expect("a file");
+    let answer = range.run(&scene, &[]);
+    assert!(matches!(answer.code, Some(1 | 5)), "{answer}");
+    assert!(scene.sandbox.witness().deletions().is_empty(), "nothing is deleted: {answer}");
+}
