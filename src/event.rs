@@ -130,6 +130,15 @@ pub enum Fact {
         /// Which bucket.
         bucket: BucketName,
     },
+    /// A bucket's policy was put back to what it was, or once more to what it came to be since.
+    PolicyRolledBack {
+        /// Which bucket.
+        bucket: BucketName,
+        /// Fingerprint of the policy that went; `None`: there was none.
+        from: Option<String>,
+        /// Fingerprint of the policy that came; `None`: there is none now.
+        to: Option<String>,
+    },
     /// A person approved exactly this evidence.
     Approved {
         /// Which bucket.

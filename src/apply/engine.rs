@@ -12,7 +12,7 @@ use super::end::{BucketEnd, End, Outcome, Trouble};
 use super::phase::Phase;
 use super::work::{Work, blocking};
 use crate::event::{Fact, WaitingFor};
-use crate::model::{Action, ActionId, ActionKind, BucketName};
+use crate::model::{Action, ActionId, BucketName};
 use crate::observe::{Drift, Listed, compare_with_inventory, take_inventory};
 use crate::state::StateError;
 
@@ -113,7 +113,7 @@ async fn run_actions(work: &Arc<Work>, shared: &Shared) -> Result<End, Trouble> 
         }
         work.unless_stopped()?;
         await_other_buckets(work, shared, action).await?;
-        if moves_data(action.kind) {
+        if action.kind.moves_data() {
             if lane.is_none() {
                 let permit = Arc::clone(&shared.lane).acquire_owned();
                 lane = tokio::select! {
@@ -168,11 +168,6 @@ fn waits_already(work: &Work, action: &ActionId, on: WaitingFor) -> Result<bool,
     Ok(standings.iter().any(|(id, event)| {
         id == action && matches!(event.fact, Fact::Waiting { on: before, .. } if before == on)
     }))
-}
-
-/// Downloading, reading back and sealing keep the disk and the line busy: one bucket at a time.
-fn moves_data(kind: ActionKind) -> bool {
-    matches!(kind, ActionKind::Adopt | ActionKind::Download | ActionKind::Verify | ActionKind::Seal)
 }
 
 async fn await_other_buckets(work: &Work, shared: &Shared, action: &Action) -> Result<(), Trouble> {

@@ -11,7 +11,10 @@
 //!
 //! Source: S3 API Reference, DeleteObjects: the ETag is compared with the current version.
 
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::stream::{self, StreamExt as _};
 
 use super::end::{End, Trouble};
 use super::evidence::{Approved, is_bare_null, is_deletable};
@@ -147,18 +150,36 @@ impl<'a> Eraser<'a> {
         let (batch, single): (Vec<usize>, Vec<usize>) = (0..rows.len()).partition(together);
         let mut outcomes: Vec<Option<Deletion>> = vec![None; rows.len()];
         let named: Vec<DeleteTarget> = batch.iter().map(|&at| targets[at].clone()).collect();
-        for (at, outcome) in batch.into_iter().zip(self.work.door.delete_batch(&named).await?) {
+        let together = self.work.door.delete_batch(&named).await?.outcomes;
+        self.audit("DeleteObjects", &together)?;
+        for (at, outcome) in batch.into_iter().zip(together) {
             outcomes[at] = Some(outcome);
         }
-        let asked: Vec<(usize, Deletion)> = stream::iter(single.into_iter().map(|at| {
-            let (row, target) = (&rows[at], &targets[at]);
-            async move { Ok::<_, Trouble>((at, self.erase_one(row, target).await?)) }
+        // One that fails keeps others from being sent, but what is under way is heard out: its
+        // objects may be gone by now.
+        let failed = AtomicBool::new(false);
+        let mut asked = stream::iter(single.into_iter().map(|at| {
+            let (row, target, failed) = (&rows[at], &targets[at], &failed);
+            async move {
+                if failed.load(Ordering::Relaxed) {
+                    return Ok((at, Deletion::Unknown("not asked for".into())));
+                }
+                let outcome = self.erase_one(row, target).await;
+                failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
+                Ok::<_, Trouble>((at, outcome?))
+            }
         }))
-        .buffer_unordered(AT_A_TIME)
-        .try_collect()
-        .await?;
-        for (at, outcome) in asked {
-            outcomes[at] = Some(outcome);
+        .buffer_unordered(AT_A_TIME);
+        let mut trouble = None;
+        while let Some(answer) = asked.next().await {
+            match answer {
+                Ok((at, outcome)) => outcomes[at] = Some(outcome),
+                Err(error) => trouble = trouble.or(Some(error)),
+            }
+        }
+        drop(asked);
+        if let Some(trouble) = trouble {
+            return Err(trouble);
         }
         let mut erased = Erased { outcomes: Vec::new(), versioning_moved: false };
         for (row, outcome) in rows.iter().zip(outcomes) {
@@ -167,6 +188,32 @@ impl<'a> Eraser<'a> {
             erased.outcomes.push(outcome);
         }
         Ok(erased)
+    }
+
+    /// Writes down what S3 says that it deleted, by request, before anything else is made of it.
+    fn audit(&self, operation: &str, outcomes: &[Deletion]) -> Result<(), Trouble> {
+        let mut counts: BTreeMap<Option<&str>, u64> = BTreeMap::new();
+        for outcome in outcomes {
+            if let Deletion::Deleted { .. } = outcome {
+                *counts.entry(outcome.request_id()).or_default() += 1;
+            }
+        }
+        for (id, count) in counts {
+            let id = id.map(str::to_owned);
+            self.work.audit_under(self.action, operation, count, id, self.evidence())?;
+        }
+        Ok(())
+    }
+
+    /// Deletes one target and writes that down.
+    async fn delete_one(
+        &self,
+        target: &DeleteTarget,
+        condition: Condition,
+    ) -> Result<Deletion, Trouble> {
+        let outcome = self.work.door.delete_one(target, condition).await?;
+        self.audit("DeleteObject", std::slice::from_ref(&outcome))?;
+        Ok(outcome)
     }
 
     /// Removes a delete marker called `null`, unless an object has taken its place.
@@ -182,7 +229,7 @@ impl<'a> Eraser<'a> {
         }
         let target =
             DeleteTarget { key: key.to_owned(), version_id: Some("null".into()), etag: None };
-        Ok(self.work.door.delete_one(&target, Condition::IfMatch).await?)
+        self.delete_one(&target, Condition::IfMatch).await
     }
 
     fn by(&self, row: &Row) -> By {
@@ -230,7 +277,7 @@ impl<'a> Eraser<'a> {
             true => Condition::Unconditional,
             false => Condition::IfMatch,
         };
-        Ok(self.work.door.delete_one(target, condition).await?)
+        self.delete_one(target, condition).await
     }
 
     /// Deletes by key leave markers where versions are, or meanwhile are, kept.
@@ -246,14 +293,12 @@ impl<'a> Eraser<'a> {
         if marker == "null" {
             // In place of the version that is gone.
             self.erase_null_marker(key).await?;
-            self.work.audit_under(self.action, "DeleteObject", 1, None, self.evidence())?;
             return Ok(outcome);
         }
         // Versions are kept by now: the object only hides behind the marker, and comes back.
         let target =
             DeleteTarget { key: key.clone(), version_id: Some(marker.clone()), etag: None };
-        self.work.door.delete_one(&target, Condition::IfMatch).await?;
-        self.work.audit_under(self.action, "DeleteObject", 1, None, self.evidence())?;
+        self.delete_one(&target, Condition::IfMatch).await?;
         Ok(Deletion::Changed)
     }
 }

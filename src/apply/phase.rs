@@ -45,7 +45,8 @@ impl Phase {
             | Fact::GateOpened { .. }
             | Fact::Approved { .. }
             | Fact::Abandoned { .. }
-            | Fact::TakenUpAgain { .. } => None,
+            | Fact::TakenUpAgain { .. }
+            | Fact::PolicyRolledBack { .. } => None,
         }
     }
 }

@@ -141,7 +141,8 @@ fn line_of(fact: &Fact, run: &str, at: Timestamp) -> Option<AuditEntry> {
         Fact::Started { .. }
         | Fact::DeleteFormFound { .. }
         | Fact::Approved { .. }
-        | Fact::TakenUpAgain { .. } => return None,
+        | Fact::TakenUpAgain { .. }
+        | Fact::PolicyRolledBack { .. } => return None,
         Fact::RunStarted { caller_arn, .. } => {
             let mut entry = AuditEntry::of_run(at, "run");
             entry.caller_arn = Some(caller_arn.clone());

@@ -57,8 +57,14 @@ fn of_plan(state: &State, plan: &PlanRow) -> Result<Vec<BucketStatus>, StateErro
         let actions: Vec<&Action> =
             body.actions.iter().filter(|action| action.bucket == bucket.name).collect();
         let mut status = of_bucket(bucket, &actions, &journal);
-        if state.is_retired(&bucket.name)? && status.phase == BucketPhase::Done {
-            status.phase = BucketPhase::Retired;
+        if status.phase == BucketPhase::Done {
+            if state.is_retired(&bucket.name)? {
+                status.phase = BucketPhase::Retired;
+            } else if journal.is_rolled_back(&bucket.name) {
+                status.phase = BucketPhase::Stale;
+                status.detail =
+                    Some("its policy was rolled back since; a new plan sets it anew".into());
+            }
         }
         count(state, &mut status)?;
         told.push(status);
@@ -101,6 +107,7 @@ fn of_bucket(bucket: &PlannedBucket, actions: &[&Action], journal: &Journal) -> 
     }
     if let Some(by) = journal.abandoned.get(&bucket.name) {
         status.phase = BucketPhase::Stale;
+        status.abandoned_by = Some(by.clone());
         status.waiting_for = None;
         status.evidence = None;
         status.proofs.clear();
@@ -143,6 +150,7 @@ fn blank(bucket: &BucketName, phase: BucketPhase) -> BucketStatus {
         until: None,
         evidence: None,
         proofs: BTreeMap::new(),
+        abandoned_by: None,
         detail: None,
     }
 }
@@ -164,6 +172,8 @@ struct Journal {
     gates: BTreeMap<BucketName, Gate>,
     /// Buckets that somebody gave up, and who.
     abandoned: BTreeMap<BucketName, String>,
+    /// Buckets whose policy was rolled back: what it was before the first time, and what it is.
+    policies: BTreeMap<BucketName, (Option<String>, Option<String>)>,
 }
 
 /// What was shown when a bucket's gate opened last.
@@ -180,6 +190,7 @@ impl Journal {
             stale: BTreeMap::new(),
             gates: BTreeMap::new(),
             abandoned: BTreeMap::new(),
+            policies: BTreeMap::new(),
         };
         let mut after = 0;
         loop {
@@ -207,6 +218,11 @@ impl Journal {
             }
             Fact::TakenUpAgain { bucket } => {
                 self.abandoned.remove(bucket);
+                self.policies.remove(bucket);
+            }
+            Fact::PolicyRolledBack { bucket, from, to } => {
+                let known = self.policies.entry(bucket.clone());
+                known.or_insert_with(|| (from.clone(), None)).1.clone_from(to);
             }
             // A process that takes the run up again looks anew.
             Fact::RunStarted { .. } => self.stale.clear(),
@@ -222,6 +238,11 @@ impl Journal {
         }
     }
 
+    /// Whether a bucket's policy is no longer what it was when this plan was done.
+    fn is_rolled_back(&self, bucket: &BucketName) -> bool {
+        self.policies.get(bucket).is_some_and(|(before, now)| before != now)
+    }
+
     fn phase(&self, action: &ActionId) -> Phase {
         self.phases.get(action).cloned().unwrap_or_default()
     }
@@ -235,6 +256,16 @@ pub fn open_gate(state: &State, bucket: &BucketName) -> Result<Option<EvidenceId
     let status = document(state, false)?;
     let status = status.buckets.into_iter().find(|status| &status.bucket == bucket);
     Ok(status.and_then(|status| status.evidence))
+}
+
+/// The buckets that a new plan takes up again where it is the same as an older one, byte for byte:
+/// they were given up, or their policy was rolled back. Blocking.
+///
+/// # Errors
+/// What the state could not do.
+pub fn left_behind(state: &State, run: &str) -> Result<BTreeSet<BucketName>, StateError> {
+    let journal = Journal::read(state, run)?;
+    Ok(journal.abandoned.into_keys().chain(journal.policies.into_keys()).collect())
 }
 
 /// The buckets of a run that somebody gave up and no newer plan took up again. Blocking.

@@ -463,28 +463,29 @@ impl Bucket {
     }
 
     /// Replaces the policy. There is no condition on it: look right before, and look again after.
-    /// Never confirms the removal of one's own access.
+    /// Never confirms the removal of one's own access. Gives AWS's id of the request; `None` where
+    /// the server gives none.
     ///
     /// # Errors
     /// Any; `MalformedPolicy` in [`AwsError::code`] where S3 does not take the document.
-    pub async fn put_policy(&self, policy: &str) -> Result<(), AwsError> {
+    pub async fn put_policy(&self, policy: &str) -> Result<Option<String>, AwsError> {
         let about = self.changes("PutBucketPolicy", "replace the policy of");
-        self.ask(&about, |_, s3| {
+        let answer = self.ask(&about, |_, s3| {
             s3.put_bucket_policy()
                 .bucket(self.name.as_str())
                 .expected_bucket_owner(self.owner.as_str())
                 .policy(policy)
                 .send()
-        })
-        .await
-        .map(drop)
+        });
+        Ok(answer.await?.request_id().map(str::to_owned))
     }
 
-    /// Removes the policy. One that is gone already counts as removed.
+    /// Removes the policy. One that is gone already counts as removed. Gives AWS's id of the
+    /// request; `None` where the server gives none.
     ///
     /// # Errors
     /// Any other.
-    pub async fn delete_policy(&self) -> Result<(), AwsError> {
+    pub async fn delete_policy(&self) -> Result<Option<String>, AwsError> {
         let about = self.changes("DeleteBucketPolicy", "remove the policy of");
         let answer = self
             .ask(&about, |_, s3| {
@@ -495,8 +496,11 @@ impl Bucket {
             })
             .await;
         match answer {
-            Err(error) if error.code() != Some("NoSuchBucketPolicy") => Err(error),
-            _ => Ok(()),
+            Ok(answer) => Ok(answer.request_id().map(str::to_owned)),
+            Err(error) if error.code() == Some("NoSuchBucketPolicy") => {
+                Ok(error.request_id().map(str::to_owned))
+            }
+            Err(error) => Err(error),
         }
     }
 

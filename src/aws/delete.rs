@@ -77,6 +77,26 @@ pub enum Deletion {
     Unknown(String),
 }
 
+impl Deletion {
+    /// AWS's id of the request that deleted; `None` where nothing was deleted, or where the server
+    /// gave none.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Deleted { request_id, .. } if !request_id.is_empty() => Some(request_id),
+            _ => None,
+        }
+    }
+}
+
+/// What became of the targets of one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BatchDeletion {
+    /// One each, in their order.
+    pub outcomes: Vec<Deletion>,
+    /// AWS's id of the request; `None` where the server gave none, or where nothing was sent.
+    pub request_id: Option<String>,
+}
+
 impl Bucket {
     /// Deletes up to [`BATCH`] targets in one request; answers one outcome each, in their order.
     ///
@@ -88,10 +108,10 @@ impl Bucket {
     /// [`ErrorKind::Other`] before anything is sent for targets that do not fit; all others.
     ///
     /// Source: S3 API Reference, DeleteObjects, `ETag` and `VersionId` of an object identifier.
-    pub async fn delete_batch(&self, targets: &[DeleteTarget]) -> Result<Vec<Deletion>, AwsError> {
+    pub async fn delete_batch(&self, targets: &[DeleteTarget]) -> Result<BatchDeletion, AwsError> {
         let about = self.changes("DeleteObjects", "delete objects of");
         if targets.is_empty() {
-            return Ok(Vec::new());
+            return Ok(BatchDeletion::default());
         }
         let delete = delete_document(targets, &about)?;
         let watch = Watch::default();
@@ -110,7 +130,8 @@ impl Bucket {
         if !whole {
             return Err(about.bad_answer("it is cut off"));
         }
-        account(targets, &answer, &about)
+        let outcomes = account(targets, &answer, &about)?;
+        Ok(BatchDeletion { outcomes, request_id: answer.request_id().map(str::to_owned) })
     }
 
     /// Deletes one target: for keys that XML cannot carry, and for servers that honour conditions

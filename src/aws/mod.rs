@@ -39,14 +39,14 @@ pub const REQUESTS_IN_LOG: &str = "aws_smithy_runtime=debug";
 pub use bucket::{Bucket, BucketDeletion, Detail};
 pub use buckets::BucketEntry;
 pub use connect::{Aws, DataPlane, Settings};
-pub use delete::{BATCH, Condition, DeleteTarget, Deletion};
+pub use delete::{BATCH, BatchDeletion, Condition, DeleteTarget, Deletion};
 pub use error::{AwsError, ErrorKind};
 pub use get::{Body, Get};
 pub use identity::{RoleIdentity, UserIdentity};
 pub use listing::{ListCursor, Listing, Page, Pages};
 pub use object::{Attributes, Head, PartAttributes, PartHead, RestoreAnswer, Wish};
 pub use parse::{ContentRange, Unreadable, decode_key, read_content_range, read_restore_header};
-pub use simulate::SimulatedDenial;
+pub use simulate::{OwnWay, Simulated};
 
 #[cfg(test)]
 mod listing_tests;

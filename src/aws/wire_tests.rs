@@ -242,7 +242,8 @@ async fn a_batch_names_every_tag_and_accounts_for_every_key() {
     let raw = Raw::always(answer("200 OK", "", body)).await;
     let target = |key: &str| DeleteTarget { key: key.into(), version_id: None, etag: Some(pin()) };
     let targets = ["b", "a", "c"].map(target);
-    let outcomes = raw.bucket().await.delete_batch(&targets).await.expect("answered");
+    let deleted = raw.bucket().await.delete_batch(&targets).await.expect("answered");
+    let outcomes = deleted.outcomes;
     assert_eq!(outcomes[0], Deletion::Changed);
     assert!(matches!(outcomes[1], Deletion::Deleted { .. }));
     assert!(matches!(outcomes[2], Deletion::Unknown(_)));

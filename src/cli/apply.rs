@@ -385,7 +385,11 @@ fn recorder(
     ))
 }
 
-fn write_status(project: &Project, state: &State, running: bool) -> Result<(), StateError> {
+pub(super) fn write_status(
+    project: &Project,
+    state: &State,
+    running: bool,
+) -> Result<(), StateError> {
     let document = apply::status::document(state, running)?;
     // Text and numbers only: there is nothing in it that JSON cannot hold.
     let document = serde_json::to_value(&document).unwrap_or_default();

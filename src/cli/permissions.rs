@@ -1,12 +1,13 @@
 //! Whether the caller has what a plan's apply uses: known before the first action, by reads alone.
 //!
 //! What planning itself has read is allowed. The first object of each bucket is looked at, and its
-//! tags. Whether something may be changed cannot be found out by reads: that stays unknown.
+//! tags. Whether something may be changed cannot be found out by reads: IAM's policy simulator is
+//! asked, where the caller may; else that stays unknown.
 
 use std::fmt::Write as _;
 
-use crate::aws::{Aws, AwsError, Bucket, ErrorKind};
-use crate::model::{BucketName, Selection};
+use crate::aws::{Aws, AwsError, Bucket, ErrorKind, Simulated};
+use crate::model::{BucketName, Caller, CallerKind, Selection};
 use crate::plan::permissions::{self, Need, Permission, Scope};
 use crate::plan::{Body, PlannedBucket};
 use crate::state::{Row, State, With};
@@ -23,8 +24,18 @@ pub enum Verdict {
     Allowed,
     /// A read that needs it was refused.
     Denied,
+    /// The simulator says that it is allowed.
+    AllowedBySimulator,
+    /// The simulator says that it is denied, or that nothing allows it.
+    DeniedBySimulator,
     /// Nothing that only reads can tell.
     Unknown,
+}
+
+impl Verdict {
+    fn is_denied(self) -> bool {
+        matches!(self, Self::Denied | Self::DeniedBySimulator)
+    }
 }
 
 /// A permission that the plan's apply uses, and whether the caller has it.
@@ -66,6 +77,76 @@ pub async fn probe(aws: &Aws, state: &State, body: &Body) -> Result<Vec<Probed>,
         probed.push(Probed { permission, verdict });
     }
     Ok(probed)
+}
+
+/// Asks IAM's policy simulator about what reads could not tell, a bucket and its objects at a time.
+pub async fn simulate(aws: &Aws, caller: &Caller, body: &Body, probed: &mut [Probed]) {
+    let unknown = |probed: &Probed| probed.verdict == Verdict::Unknown;
+    let mut places: Vec<(BucketName, Scope)> = Vec::new();
+    for Probed { permission, .. } in probed.iter().filter(|probed| unknown(probed)) {
+        let place = (permission.bucket.clone(), permission.scope);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    let mut live: Option<(BucketName, Live)> = None;
+    for (name, scope) in places {
+        if live.as_ref().is_none_or(|(known, _)| *known != name) {
+            live = Some((name.clone(), live_policy(aws, caller, body, &name).await));
+        }
+        let Some((_, live)) = &live else { return };
+        let mut of_place: Vec<&mut Probed> = probed
+            .iter_mut()
+            .filter(|probed| unknown(probed))
+            .filter(|p| p.permission.bucket == name && p.permission.scope == scope)
+            .collect();
+        let actions: Vec<&str> = of_place.iter().map(|p| p.permission.action).collect();
+        let Some(first) = of_place.first() else { continue };
+        let resource = permissions::resource(body, &first.permission);
+        let told = aws.simulate(caller, &resource, live.text(), &actions).await;
+        // Whoever may not ask once may not ask at all.
+        let Some(told) = told else { return };
+        for probed in &mut of_place {
+            probed.verdict = match (told.get(probed.permission.action), live) {
+                // What the bucket's own policy says is not in the answer.
+                (Some(Simulated::Allowed), Live::Unreadable) => Verdict::Unknown,
+                (Some(Simulated::NotAllowed), Live::Unreadable) => Verdict::Unknown,
+                (Some(Simulated::Allowed), _) => Verdict::AllowedBySimulator,
+                (Some(Simulated::Denied | Simulated::NotAllowed), _) => Verdict::DeniedBySimulator,
+                (Some(Simulated::CannotTell(_)) | None, _) => Verdict::Unknown,
+            };
+        }
+    }
+}
+
+/// A bucket's policy, as far as the simulator can take it into account.
+enum Live {
+    /// There is none.
+    Absent,
+    /// The caller is a user, for whom it is simulated too.
+    Text(String),
+    /// It may not be read, or the caller is no user: the answer is about the rest alone.
+    Unreadable,
+}
+
+impl Live {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Absent | Self::Unreadable => None,
+        }
+    }
+}
+
+async fn live_policy(aws: &Aws, caller: &Caller, body: &Body, name: &BucketName) -> Live {
+    let Some(bucket) = body.buckets.iter().find(|bucket| &bucket.name == name) else {
+        return Live::Unreadable;
+    };
+    match aws.bucket(name, &bucket.region, &body.account).policy().await {
+        Ok(None) => Live::Absent,
+        Ok(Some(text)) if caller.kind() == CallerKind::User => Live::Text(text),
+        Ok(Some(_)) | Err(_) => Live::Unreadable,
+    }
 }
 
 /// Asks for the first object that the outcome covers, and for its tags.
@@ -118,14 +199,14 @@ fn verdict(answer: Result<(), AwsError>) -> Result<Verdict, Failure> {
 
 /// One line for each permission that the plan's apply uses and the caller does not have.
 pub fn warnings(probed: &[Probed]) -> Vec<String> {
-    let missing = probed.iter().filter(|probed| probed.verdict == Verdict::Denied);
+    let missing = probed.iter().filter(|probed| probed.verdict.is_denied());
     missing
         .map(|Probed { permission, .. }| {
             let Permission { action, bucket, need, used_by, .. } = permission;
             let kinds: Vec<&str> = used_by.iter().map(|kind| kind.as_str()).collect();
             let what = match need {
                 Need::Must => "would fail",
-                Need::Helps => "would go on with less",
+                Need::Helps => "would go on without",
             };
             format!("{bucket}: {action} is denied, so {} {what}", kinds.join(", "))
         })
@@ -137,10 +218,14 @@ pub fn words(body: &Body, probed: &[Probed]) -> String {
     let mut text = format!("Permissions that the apply uses, for {}:\n", body.caller.arn);
     let widest = probed.iter().map(|probed| probed.permission.action.len()).max().unwrap_or(0);
     for Probed { permission, verdict } in probed {
-        let verdict = match verdict {
-            Verdict::Allowed => "allowed",
-            Verdict::Denied => "DENIED",
+        let word = match verdict {
+            Verdict::Allowed | Verdict::AllowedBySimulator => "allowed",
+            Verdict::Denied | Verdict::DeniedBySimulator => "DENIED",
             Verdict::Unknown => "unknown",
+        };
+        let by = match verdict {
+            Verdict::AllowedBySimulator | Verdict::DeniedBySimulator => " (by IAM's simulator)",
+            Verdict::Allowed | Verdict::Denied | Verdict::Unknown => "",
         };
         let need = match permission.need {
             Need::Must => "",
@@ -150,7 +235,7 @@ pub fn words(body: &Body, probed: &[Probed]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "  {verdict:<8}{:<widest$}  {}  for {}{need}",
+            "  {word:<8}{:<widest$}  {}  for {}{need}{by}",
             permission.action,
             permissions::resource(body, permission),
             kinds.join(", "),

@@ -99,14 +99,17 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     forget_what_was_undone(&plan, &state)?;
     state.plan_made(&row(&plan))?;
     // The same plan as before, perhaps: whoever plans a bucket takes it up again.
-    let again = apply::status::abandoned(&state, &plan.digest)?.into_iter();
+    let again = apply::status::left_behind(&state, &plan.digest)?.into_iter();
     let again = again.map(|bucket| Fact::TakenUpAgain { bucket }).collect();
     state.append(&plan.digest, again, now)?;
     match Format::from_flag(args.json) {
         Format::Json => report::plan_json(session.screen(), &plan),
         Format::Words => report::plan(session.screen(), &plan),
     }
-    let probed = permissions::probe(&aws, &state, &plan.body).await?;
+    let mut probed = permissions::probe(&aws, &state, &plan.body).await?;
+    if args.permissions {
+        permissions::simulate(&aws, &account.caller, &plan.body, &mut probed).await;
+    }
     for warning in permissions::warnings(&probed) {
         session.say(&format!("warning: {}", report::shown(&warning)));
     }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::apply::Outcome;
 use crate::aws::{Aws, AwsError, Bucket, Detail, ErrorKind};
+use crate::event::Fact;
 use crate::manifest;
 use crate::model::{
     BucketName, Desired, DesiredBucket, DesiredPolicy, Limits, LockMode, LockTo, ManifestRef,
@@ -13,7 +15,7 @@ use crate::plan::prices::Prices;
 use crate::plan::{self, Plan};
 use crate::policy::{self, Realm};
 use crate::report::{counted, shown};
-use crate::state::{Open, State};
+use crate::state::{Open, State, StateError};
 
 use super::account::Account;
 use super::apply::{Surroundings, exit_of, perform, tell};
@@ -271,8 +273,37 @@ async fn roll_back(which: &Which, yes: bool, session: &Session) -> Result<Exit, 
         approvals: Vec::new(),
     };
     let outcome = perform(&plan, surroundings, session).await?;
+    tell_older_plans(&plan, &outcome, &state, session)?;
+    super::apply::write_status(&project, &state, false)?;
     tell(&outcome, "s3plan policy rollback", session);
     Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
+}
+
+/// Writes into the journals of the manifests' plans which of their buckets were rolled back, so that
+/// `status` no longer calls those done.
+fn tell_older_plans(
+    plan: &Plan,
+    outcome: &Outcome,
+    state: &State,
+    session: &Session,
+) -> Result<(), StateError> {
+    for older in state.plans()? {
+        let covers = |bucket: &BucketName| {
+            let buckets = older.outline["bucket"].as_array().into_iter().flatten();
+            buckets.into_iter().any(|known| known["name"] == bucket.as_str())
+        };
+        let done = outcome.buckets.iter().filter(|end| exit_of(&end.end) == Exit::Done);
+        let done = done.filter(|end| covers(&end.bucket));
+        let facts = done.flat_map(|end| plan.actions_of(&end.bucket)).map(|action| {
+            Fact::PolicyRolledBack {
+                bucket: action.bucket.clone(),
+                from: action.policy_before.clone(),
+                to: policy::fingerprint(action.policy.as_deref()),
+            }
+        });
+        state.append(&older.digest, facts.collect(), session.now())?;
+    }
+    Ok(())
 }
 
 /// What stands in for the manifest of such a plan.

@@ -107,11 +107,13 @@ impl Session {
 
     /// The machine's clock.
     ///
-    /// A build for tests takes the seconds by which it runs ahead from `S3PLAN_CLOCK_AHEAD`.
+    /// A build for tests takes the seconds by which it runs ahead from `S3PLAN_CLOCK_AHEAD`, and how
+    /// many times shorter it sleeps from `S3PLAN_CLOCK_HURRY`.
     pub fn clock(&self) -> Clock {
-        let ahead = variable("S3PLAN_CLOCK_AHEAD").filter(|_| cfg!(debug_assertions));
-        let seconds = ahead.and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
-        Clock::ahead_by(Duration::from_secs(seconds))
+        let set = |name| variable(name).filter(|_| cfg!(debug_assertions));
+        let ahead = set("S3PLAN_CLOCK_AHEAD").and_then(|seconds| seconds.parse().ok());
+        let hurry = set("S3PLAN_CLOCK_HURRY").and_then(|times| times.parse().ok());
+        Clock::ahead_by(Duration::from_secs(ahead.unwrap_or(0))).hurried(hurry.unwrap_or(1))
     }
 
     /// The time in UTC.

@@ -67,6 +67,11 @@ impl ActionKind {
     pub fn is_irreversible(self) -> bool {
         matches!(self, Self::DeleteObjects | Self::AbortUploads | Self::DeleteBucket)
     }
+
+    /// Whether it keeps the disk and the line busy: one bucket at a time does that.
+    pub fn moves_data(self) -> bool {
+        matches!(self, Self::Adopt | Self::Download | Self::Verify | Self::Seal)
+    }
 }
 
 impl fmt::Display for ActionKind {

@@ -14,12 +14,18 @@ pub struct Folders {
     /// Everything in folders that are not kept, and how many folders that is.
     others: (u64, Count),
     running: Option<(String, Count)>,
+    /// Keys without a slash, which lie between the folders.
+    loose: Count,
 }
+
+/// What keys without a slash are told under.
+const NO_FOLDER: &str = "(no folder)";
 
 impl Folders {
     /// Counts an object. Keys without a slash belong to no folder, told as `(no folder)`.
     pub fn add(&mut self, key: &str, bytes: u64) {
-        let folder = key.split_once('/').map_or("(no folder)", |(folder, _)| &key[..=folder.len()]);
+        let Some((folder, _)) = key.split_once('/') else { return self.loose.add(bytes) };
+        let folder = &key[..=folder.len()];
         match &mut self.running {
             Some((running, count)) if running == folder => count.add(bytes),
             _ => {
@@ -34,16 +40,21 @@ impl Folders {
     /// The largest folders, how many more there are, and what those hold. To be asked at the end.
     pub fn largest(&mut self) -> (&[(String, Count)], u64, Count) {
         self.settle();
+        let loose = std::mem::take(&mut self.loose);
+        if !loose.is_empty() {
+            self.keep(NO_FOLDER.to_owned(), loose);
+        }
         (&self.largest, self.others.0, self.others.1)
     }
 
     fn settle(&mut self) {
-        let Some((folder, count)) = self.running.take() else { return };
-        // Keys without a slash may lie between folders: their count goes on.
-        match self.largest.iter_mut().find(|(known, _)| *known == folder) {
-            Some((_, known)) => *known = *known + count,
-            None => self.largest.push((folder, count)),
+        if let Some((folder, count)) = self.running.take() {
+            self.keep(folder, count);
         }
+    }
+
+    fn keep(&mut self, folder: String, count: Count) {
+        self.largest.push((folder, count));
         self.largest.sort_by(|(a, m), (b, n)| {
             (n.bytes, n.objects).cmp(&(m.bytes, m.objects)).then_with(|| a.cmp(b))
         });
@@ -72,5 +83,18 @@ mod tests {
         assert_eq!(names, ["f/", "b/", "d/", "e/"]);
         assert_eq!(largest[0].1, Count { objects: 2, bytes: 120 });
         assert_eq!((others, rest), (3, Count { objects: 5, bytes: 2 + 6 + 7 }));
+    }
+
+    #[test]
+    fn keys_without_a_folder_are_one_roll_up_wherever_they_lie() {
+        let mut folders = Folders::default();
+        for letter in ["a", "c", "e", "g", "i", "k", "m"] {
+            folders.add(&format!("{letter}/x"), 100);
+            folders.add(&format!("{letter}1"), 30);
+        }
+        let (largest, others, rest) = folders.largest();
+        let first = ("(no folder)".to_owned(), Count { objects: 7, bytes: 210 });
+        assert_eq!(largest[0], first);
+        assert_eq!((others, rest), (4, Count { objects: 4, bytes: 400 }));
     }
 }

@@ -56,6 +56,9 @@ pub struct BucketStatus {
     /// no gate is open.
     #[serde(default)]
     pub proofs: BTreeMap<String, u64>,
+    /// Who gave its part of the plan up; `None` where nobody did. Its phase is `stale` then.
+    #[serde(default)]
+    pub abandoned_by: Option<String>,
     /// Why it is stale or failed, or what else is worth a sentence.
     pub detail: Option<String>,
 }

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod permissions;
 pub mod prices;
 mod schema;
+mod span;
 pub mod words;
 
 pub use schema::schema;

@@ -44,7 +44,8 @@ pub enum Scope {
 pub enum Need {
     /// It fails.
     Must,
-    /// It goes on, and notes in the archive what could not be read.
+    /// It goes on: notes in the archive what could not be read, or cannot see to it that a new
+    /// policy keeps the caller in.
     Helps,
 }
 
@@ -145,10 +146,14 @@ fn used_by(action: &Action, bucket: &PlannedBucket) -> Vec<(Scope, Need, &'stati
     match action.kind {
         ActionKind::SetPolicy => {
             used.push((Bucket, Must, "s3:GetBucketPolicy"));
-            used.push(match &action.policy {
-                Some(_) => (Bucket, Must, "s3:PutBucketPolicy"),
-                None => (Bucket, Must, "s3:DeleteBucketPolicy"),
-            });
+            let put = (Bucket, Must, "s3:PutBucketPolicy");
+            let remove = (Bucket, Must, "s3:DeleteBucketPolicy");
+            let helps = |(scope, _, name)| (scope, Helps, name);
+            used.push(if action.policy.is_some() { put } else { remove });
+            // The caller's access is tried before and after, and the old policy goes back where it
+            // is gone.
+            used.push((Bucket, Helps, "s3:ListBucket"));
+            used.push(helps(if action.policy_before.is_some() { put } else { remove }));
         }
         ActionKind::Restore => used.extend([(Objects, Must, "s3:RestoreObject"), get]),
         ActionKind::AwaitRestore => used.push(get),

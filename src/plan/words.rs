@@ -3,6 +3,7 @@
 mod columns;
 mod money;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use bytesize::ByteSize;
@@ -91,13 +92,19 @@ fn summary(body: &Body) -> String {
         Some(at_most) => format!("{cost} (with early-deletion fees up to {at_most})"),
         None => cost,
     };
-    let hours: f64 = body.actions.iter().filter_map(|action| action.hours).sum();
-    let time = match duration(hours) {
+    let time = match duration(super::span::hours(&body.actions)) {
         short if short.starts_with('<') => short.replacen('<', "less than", 1),
         time => format!("about {time}"),
     };
+    let buckets: BTreeSet<_> = body.actions.iter().map(|action| &action.bucket).collect();
+    let together = match buckets.len() {
+        0 | 1 => "",
+        _ => {
+            "\nBuckets go side by side and move data one at a time; waits for people are not counted."
+        }
+    };
     format!(
-        "Plan: {}.\nEstimate: {cost}, {time} (list prices of {}).",
+        "Plan: {}.\nEstimate: {cost}, {time} (list prices of {}).{together}",
         parts.join(", "),
         body.prices,
     )

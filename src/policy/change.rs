@@ -1,5 +1,7 @@
 //! Compares the policy that is wanted with the live one: what to set, why not, and in which words.
 
+use std::collections::BTreeSet;
+
 use super::access;
 use super::canonical::{fingerprint, is_same};
 use super::document::{BadPolicy, Document};
@@ -141,8 +143,28 @@ fn in_the_way(
              `replace_statements = true`"
         ));
     }
+    if let Some(id) = new_canonical_user(live, new) {
+        blockers.push(format!(
+            "would get a policy for the canonical user id `{id}`, which S3 keeps as the ARN of its \
+             account or origin access identity, so that what is put could not be told from what \
+             somebody else put: write that ARN under `AWS` instead"
+        ));
+    }
     blockers.extend(shut_in_vain(realm, wish, new));
     blockers
+}
+
+/// A canonical user id that the live policy does not name. Source: S3 User Guide, "Principals": such
+/// an id may come back as an account's ARN.
+fn new_canonical_user(live: Option<&str>, new: Option<&str>) -> Option<String> {
+    let ids = |text: Option<&str>| -> BTreeSet<String> {
+        let policy = text.and_then(|text| Document::parse(text).ok());
+        let statements = policy.iter().flat_map(|policy| &policy.statements);
+        let named = statements.filter_map(|s| s.principals.by_kind.get("CanonicalUser"));
+        named.flatten().cloned().collect()
+    };
+    let known = ids(live);
+    ids(new).into_iter().find(|id| !known.contains(id))
 }
 
 /// A lock's own people, kept out by a statement that stays.

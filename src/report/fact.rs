@@ -92,6 +92,9 @@ impl Line {
             Fact::TakenUpAgain { bucket } => {
                 (Weight::Step, plain, format!("{bucket}: taken up again by a new plan"))
             }
+            Fact::PolicyRolledBack { bucket, .. } => {
+                (Weight::News, YELLOW, format!("{bucket}: its policy was rolled back"))
+            }
             Fact::Approved { bucket, evidence, by } => {
                 let text = format!("{bucket}: evidence {evidence} approved by {}", shown(by));
                 (Weight::News, GREEN, text)

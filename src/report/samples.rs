@@ -135,6 +135,7 @@ pub fn status() -> StatusDoc {
         until: None,
         evidence: None,
         proofs: BTreeMap::new(),
+        abandoned_by: None,
         detail: None,
     };
     StatusDoc {

@@ -28,7 +28,7 @@ pub fn status(document: &StatusDoc, now: Timestamp, width: Option<u16>) -> Strin
     for bucket in &document.buckets {
         table.row([
             bucket.bucket.as_str().to_owned(),
-            phase(bucket.phase).to_owned(),
+            phase(bucket).to_owned(),
             grouped(bucket.objects),
             bytes(bucket.bytes),
             grouped(bucket.downloaded_objects),
@@ -80,8 +80,8 @@ fn waits(bucket: &BucketStatus, now: Timestamp) -> String {
     }
 }
 
-fn phase(phase: BucketPhase) -> &'static str {
-    match phase {
+fn phase(bucket: &BucketStatus) -> &'static str {
+    match bucket.phase {
         BucketPhase::Planned => "planned",
         BucketPhase::Restoring => "restoring",
         BucketPhase::Downloading => "downloading",
@@ -91,6 +91,7 @@ fn phase(phase: BucketPhase) -> &'static str {
         BucketPhase::Deleting => "deleting",
         BucketPhase::Done => "done",
         BucketPhase::Retired => "retired",
+        BucketPhase::Stale if bucket.abandoned_by.is_some() => "abandoned",
         BucketPhase::Stale => "stale",
         BucketPhase::Failed => "failed",
     }

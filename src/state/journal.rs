@@ -370,7 +370,8 @@ fn action_of(fact: &Fact) -> Option<&ActionId> {
         | Fact::GateOpened { .. }
         | Fact::Approved { .. }
         | Fact::Abandoned { .. }
-        | Fact::TakenUpAgain { .. } => None,
+        | Fact::TakenUpAgain { .. }
+        | Fact::PolicyRolledBack { .. } => None,
     }
 }
 

@@ -144,65 +144,6 @@ fn prices_come_from_a_file_where_one_is_named() {
     scene.bed.s3plan(plan).exits(64).blames("plan/bad-prices");
 }
 
-/// Every action of S3 that the sandbox knows; the IAM policy of a plan allows some of them.
-const ALL_ACTIONS: [&str; 43] = [
-    "s3:AbortMultipartUpload",
-    "s3:CreateBucket",
-    "s3:DeleteBucket",
-    "s3:DeleteBucketPolicy",
-    "s3:DeleteObject",
-    "s3:DeleteObjectTagging",
-    "s3:DeleteObjectVersion",
-    "s3:GetAccelerateConfiguration",
-    "s3:GetBucketAcl",
-    "s3:GetBucketCORS",
-    "s3:GetBucketLocation",
-    "s3:GetBucketLogging",
-    "s3:GetBucketNotification",
-    "s3:GetBucketObjectLockConfiguration",
-    "s3:GetBucketOwnershipControls",
-    "s3:GetBucketPolicy",
-    "s3:GetBucketPublicAccessBlock",
-    "s3:GetBucketRequestPayment",
-    "s3:GetBucketTagging",
-    "s3:GetBucketVersioning",
-    "s3:GetBucketWebsite",
-    "s3:GetEncryptionConfiguration",
-    "s3:GetLifecycleConfiguration",
-    "s3:GetObject",
-    "s3:GetObjectAcl",
-    "s3:GetObjectAnnotation",
-    "s3:GetObjectLegalHold",
-    "s3:GetObjectRetention",
-    "s3:GetObjectTagging",
-    "s3:GetObjectVersion",
-    "s3:GetObjectVersionTagging",
-    "s3:GetReplicationConfiguration",
-    "s3:ListBucket",
-    "s3:ListBucketMultipartUploads",
-    "s3:ListBucketVersions",
-    "s3:ListMultipartUploadParts",
-    "s3:ListObjectAnnotations",
-    "s3:PutBucketPolicy",
-    "s3:PutBucketVersioning",
-    "s3:PutObject",
-    "s3:PutObjectRetention",
-    "s3:PutObjectTagging",
-    "s3:RestoreObject",
-];
-
-#[test]
-fn the_iam_policy_of_a_plan_is_enough_to_run_it() {
-    for versioning in [Versioning::Off, Versioning::Enabled, Versioning::Suspended] {
-        let scene = tagged(versioning);
-        let allowed = allowed_by(&scene, "photos-2019");
-        let denied: Vec<&str> =
-            ALL_ACTIONS.into_iter().filter(|action| !allowed.contains(*action)).collect();
-        deny(&scene, &denied);
-        run_to_the_end(&scene, versioning);
-    }
-}
-
 /// Each on its own: without it the job does not come to its end.
 #[test]
 fn a_plan_asks_for_no_permission_that_it_could_do_without() {
@@ -225,6 +166,27 @@ fn a_plan_asks_for_no_permission_that_it_could_do_without() {
         } else {
             assert_ne!(first.code, Some(0), "{action} was not needed: {first}");
         }
+    }
+}
+
+/// The same for a policy; what it could do without is marked as that.
+#[test]
+fn a_policy_asks_for_no_permission_that_it_could_do_without() {
+    let planned = || {
+        Scene::new(World::default().with(BucketSpec::new("photos-2019").text("a", "x"))).planned(
+            "[account]\nid = \"123456789012\"\n[bucket.photos-2019]\npolicy = { lock_to = \"me\" }\n",
+        )
+    };
+    let scene = planned();
+    let told = scene.bed.s3plan(["plan", "manifest.toml", "--permissions"]).exits(0).stdout;
+    let listed = allowed_by(&scene, "photos-2019");
+    assert_eq!(listed.len(), 4, "{listed:?}");
+    for action in listed {
+        let line = told.lines().find(|line| line.contains(&format!("{action} "))).expect("a line");
+        let scene = planned();
+        deny(&scene, &[&action]);
+        let answer = scene.bed.s3plan(["apply", "--yes"]);
+        assert_eq!(answer.code == Some(0), line.contains("goes on without"), "{line}: {answer}");
     }
 }
 
@@ -261,6 +223,76 @@ fn a_plan_says_which_permissions_are_missing_before_anything_is_done() {
     assert!(line("s3:GetObject ").starts_with("  allowed"), "{answer}");
     assert!(line("s3:DeleteBucket ").starts_with("  unknown"), "{answer}");
     scene.assert_untouched();
+}
+
+/// What reads cannot tell, IAM's simulator may.
+#[test]
+fn the_simulator_tells_what_reads_cannot() {
+    let answers = "[simulator]\npage = 2\n\
+        [[simulator.answer]]\nactions = [\"s3:DeleteBucket\"]\ndecision = \"implicitDeny\"\n\
+        [[simulator.answer]]\nactions = [\"s3:DeleteObject\"]\nresource = \"*/[*]\"\n\
+        decision = \"explicitDeny\"\n\
+        [[simulator.answer]]\nactions = [\"s3:Abort*\"]\ndecision = \"explicitDeny\"\n\
+        missing = [\"aws:SourceVpce\"]\n\
+        [bucket.photos-2019]\n[[bucket.photos-2019.object]]\nkey = \"a\"\nbody = \"x\"\n\
+        [[bucket.photos-2019.upload]]\nkey = \"half\"\ninitiated = \"2024-01-01T00:00:00Z\"\n";
+    let world = World::parse(&answers.replace("[*]", "*")).expect("a world");
+    let scene = Scene::new(world);
+    scene.bed.write_manifest(
+        "[account]\nid = \"123456789012\"\n\n[bucket.photos-2019]\n\
+         archive = { to = \"archive\", then = \"delete-bucket\" }\n",
+    );
+    let answer = scene.bed.s3plan(["plan", "manifest.toml", "--permissions"]).exits(0);
+    let line = |action: &str| {
+        let mut lines = answer.stdout.lines();
+        let line = lines.find(|line| line.contains(action) && !line.contains("delete-probe"));
+        line.unwrap_or_else(|| panic!("{action}: {answer}")).trim_start()
+    };
+    assert!(line("s3:DeleteBucket ").starts_with("DENIED"), "{answer}");
+    assert!(line("s3:DeleteObject ").starts_with("DENIED"), "{answer}");
+    assert!(line("s3:AbortMultipartUpload ").starts_with("unknown"), "{answer}");
+    assert!(line("s3:GetBucketTagging ").starts_with("allowed"), "{answer}");
+    assert!(line("s3:GetBucketTagging ").contains("by IAM's simulator"), "{answer}");
+    // A read that was answered is worth more than a simulation.
+    assert!(!line("s3:GetObject ").contains("simulator"), "{answer}");
+    answer.blames("warning: photos-2019: s3:DeleteBucket is denied, so delete-bucket would fail");
+    scene.assert_untouched();
+    // Without being asked for, no plan asks it.
+    let asked = scene.sandbox.witness().count("SimulatePrincipalPolicy");
+    scene.bed.s3plan(["plan", "manifest.toml"]).exits(0);
+    assert_eq!(scene.sandbox.witness().count("SimulatePrincipalPolicy"), asked);
+}
+
+/// A whole life, the lock included, of somebody whom IAM allows exactly what the plan prints: nothing
+/// is refused. Judged by iam-rs, action by action and resource by resource.
+#[test]
+fn whoever_is_allowed_what_a_plan_prints_is_refused_nothing() {
+    for versioning in [Versioning::Off, Versioning::Enabled, Versioning::Suspended] {
+        // A lock allows everything by itself once it is set; the other two lean on IAM to the end.
+        for policy in ["", "policy = { lock_to = \"me\" }", "policy = { none = true }"] {
+            let scene = tagged(versioning);
+            let by_hand = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny",
+                "Principal": "*", "Action": "s3:PutObjectAcl", "Resource": "arn:aws:s3:::photos-2019/*"}}"#;
+            let text = Some(by_hand.to_owned());
+            scene.sandbox.step(&Step::Policy { bucket: "photos-2019".into(), text });
+            let manifest = scene.bed.read("manifest.toml");
+            scene.bed.write_manifest(&format!("{manifest}{policy}\n"));
+            scene.bed.s3plan(["plan", "manifest.toml"]).exits(0);
+            allow_only_what_is_printed(&scene);
+            scene.sandbox.witness().clear();
+            run_to_the_end(&scene, versioning);
+            let refused: Vec<_> = scene.sandbox.witness().requests();
+            let refused = refused.iter().filter(|seen| seen.status == Some(403));
+            let refused: Vec<_> = refused.map(|seen| (&seen.op, &seen.key)).collect();
+            assert!(refused.is_empty(), "{versioning:?}, {policy}: {refused:?}");
+        }
+    }
+}
+
+/// From now on alice is allowed what the IAM policy of the plan says, and nothing else.
+fn allow_only_what_is_printed(scene: &Scene) {
+    let text = scene.bed.s3plan(["show", "--iam"]).exits(0).stdout;
+    scene.sandbox.step(&Step::UserPolicy { user: "alice".into(), text });
 }
 
 /// One bucket with everything that asks for a permission, planned.

@@ -1,9 +1,9 @@
 //! An apply that lasts days, and the record that is left of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use s3plan_sandbox::{BucketSpec, Effect, ObjectSpec, Rule, Step, World};
+use s3plan_sandbox::{BucketSpec, Effect, Modes, ObjectSpec, Rule, Step, Versioning, World};
 use serde_json::Value;
 
 use crate::support::bed::TestBed;
@@ -43,6 +43,76 @@ fn every_mutation_is_on_record_with_its_request_id() {
         }
     }
     assert_eq!(recorded, mutations(&scene));
+}
+
+/// The other ways in which something is changed: markers that follow a delete, deletes one by one,
+/// deletes that are compared first, policies that come and go. What S3 says it did stands in the audit
+/// log under the id that S3 gave it.
+#[test]
+fn every_request_that_changed_something_is_on_record_by_its_id() {
+    let bucket = || BucketSpec::new("photos-2019").text("a.jpg", "first").text("b.jpg", "second");
+    let suspended = BucketSpec::new("photos-2019")
+        .versioning(Versioning::Suspended)
+        .object(ObjectSpec::text("now", "the null version").version_id("null"))
+        .object(ObjectSpec::marker("hidden").version_id("null"));
+    let single = Modes { ignore_batch_delete_condition: true, ..Modes::default() };
+    let neither = Modes { ignore_delete_condition: true, ..single };
+    let by_hand = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Principal": "*",
+        "Action": "s3:PutObjectAcl", "Resource": "arn:aws:s3:::photos-2019/*"}}"#;
+    let everything = "then = \"delete-bucket\", versions = \"all\"";
+    let compared = format!("{everything}, unconditional_deletes = \"compare-first\"");
+    let archive = |more: &str| format!("archive = {{ to = \"archive\", {more} }}");
+    let locked = format!("policy = {{ lock_to = \"me\" }}\n{}", archive(everything));
+    for (told, world, outcome) in [
+        ("markers", World::default().with(suspended), archive(everything)),
+        ("one by one", World::default().modes(single).with(bucket()), archive(everything)),
+        ("compared", World::default().modes(neither).with(bucket()), archive(&compared)),
+        ("locked", World::default().with(bucket().policy(by_hand)), locked),
+        (
+            "freed",
+            World::default().with(bucket().policy(by_hand)),
+            "policy = { none = true }".into(),
+        ),
+    ] {
+        let scene = Scene::new(world).planned(&format!(
+            "[account]\nid = \"123456789012\"\n\n[bucket.photos-2019]\n{outcome}\n"
+        ));
+        let first = scene.bed.s3plan(["apply", "--yes"]);
+        if first.code == Some(3) {
+            scene.bed.s3plan(["approve", &gate(&scene.bed, "photos-2019")]).exits(0);
+            scene.bed.s3plan(["apply", "--yes"]).exits(0);
+        } else {
+            scene.bed.s3plan(["policy", "rollback", "photos-2019", "--yes"]).exits(0);
+        }
+        let seen = scene.sandbox.witness().mutations();
+        let changed: BTreeSet<&str> = seen
+            .iter()
+            .filter(|seen| seen.status.is_some_and(|status| status < 300))
+            .map(|seen| seen.request_id.as_str())
+            .collect();
+        assert!(changed.len() > 1, "{told}");
+        let log = audit_log(&scene.bed);
+        let recorded: BTreeSet<&str> = log.iter().flat_map(request_ids).collect();
+        let lost: Vec<_> = changed.difference(&recorded).collect();
+        let lost: Vec<_> = seen.iter().filter(|s| lost.contains(&&s.request_id.as_str())).collect();
+        assert!(lost.is_empty(), "{told}: {lost:#?}");
+        // Nor does it tell of requests that nobody sent.
+        let sent: BTreeSet<&str> = seen.iter().map(|seen| seen.request_id.as_str()).collect();
+        assert!(recorded.is_subset(&sent), "{told}: {recorded:?}");
+        // Each under the name of what was asked.
+        for line in &log {
+            let named = request_ids(line).map(|id| seen.iter().find(|s| s.request_id == id));
+            for of_line in named.flatten() {
+                assert_eq!(line["operation"], *of_line.op, "{told}: {line}");
+            }
+        }
+    }
+}
+
+/// The ids that a line of the audit log names.
+fn request_ids(line: &Value) -> impl Iterator<Item = &str> {
+    let several = line["request_ids"].as_array().into_iter().flatten();
+    several.chain([&line["request_id"]]).filter_map(Value::as_str)
 }
 
 #[test]
@@ -113,6 +183,8 @@ fn a_bucket_can_be_abandoned_and_everything_of_it_stays() {
 
     let row = status(&scene.bed, "photos-2019");
     assert_eq!(row["phase"], "stale", "{row}");
+    assert!(row["abandoned_by"].is_string(), "{row}");
+    scene.bed.s3plan(["status"]).exits(0).says("abandoned");
     assert!(row["detail"].as_str().is_some_and(|why| why.contains("abandoned")), "{row}");
     scene.bed.s3plan(["approve", &evidence]).exits(5);
 

@@ -5,7 +5,7 @@
 //! is new or changed is left alone and named. "Sent" is recorded before each request and "deleted"
 //! after it, so that a lost answer is a question to the next listing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,7 +183,6 @@ impl Deleter<'_> {
             let mut batch = Batch::new();
             batch.mark(work.name(), *number, Mark::Deleted);
             blocking(|| work.state.commit(batch))?;
-            work.audit_under(self.action, "DeleteObject", 1, None, self.eraser.evidence())?;
         }
         Ok(())
     }
@@ -308,15 +307,13 @@ impl Deleter<'_> {
         let erased = self.eraser.erase(&rows).await?;
 
         let mut batch = Batch::new();
-        let mut confirmed: BTreeMap<String, u64> = BTreeMap::new();
         for (row, outcome) in rows.into_iter().zip(erased.outcomes) {
             match outcome {
                 outcome if self.rounds_left > 0 && self.is_a_question(&row, &outcome) => {
                     // It stays marked as sent; said only once nothing more is tried.
                     self.tally.unknown += 1;
                 }
-                Deletion::Deleted { request_id, .. } => {
-                    *confirmed.entry(request_id).or_default() += 1;
+                Deletion::Deleted { .. } => {
                     batch.mark(work.name(), row.number, Mark::Deleted);
                     self.count(&row);
                 }
@@ -334,10 +331,6 @@ impl Deleter<'_> {
             }
         }
         blocking(|| work.state.commit(batch))?;
-        for (request_id, count) in confirmed {
-            let id = Some(request_id).filter(|id| !id.is_empty());
-            work.audit_under(self.action, "DeleteObjects", count, id, self.eraser.evidence())?;
-        }
         work.tick(self.action, self.tally.objects, self.tally.bytes)?;
         match erased.versioning_moved {
             false => Ok(()),

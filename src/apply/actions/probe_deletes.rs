@@ -64,7 +64,7 @@ async fn probe(work: &Work, action: &Action, key: &str) -> Result<Option<DeleteF
     // A refusal of the whole request counts as refused, as long as the canary is still there.
     let answer = work.door.delete_batch(std::slice::from_ref(&target)).await;
     let request_id = match &answer {
-        Ok(deletions) => deletions.iter().find_map(request_id_of),
+        Ok(answer) => answer.request_id.clone(),
         Err(error) => error.request_id().map(str::to_owned),
     };
     work.audit(action, "DeleteObjects", 1, request_id)?;
@@ -74,7 +74,7 @@ async fn probe(work: &Work, action: &Action, key: &str) -> Result<Option<DeleteF
     put(work, action, key).await?;
     let answer = work.door.delete_one(&target, Condition::IfMatch).await;
     let request_id = match &answer {
-        Ok(deletion) => request_id_of(deletion),
+        Ok(deletion) => deletion.request_id().map(str::to_owned),
         Err(error) => error.request_id().map(str::to_owned),
     };
     work.audit(action, "DeleteObject", 1, request_id)?;
@@ -90,16 +90,6 @@ async fn put(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> {
             Canary::Absent | Canary::Stranger => Err(error.into()),
         },
         Err(error) => Err(error.into()),
-    }
-}
-
-/// AWS's id of the request that deleted; a refused one has none.
-fn request_id_of(deletion: &Deletion) -> Option<String> {
-    match deletion {
-        Deletion::Deleted { request_id, .. } => {
-            Some(request_id.clone()).filter(|id| !id.is_empty())
-        }
-        _ => None,
     }
 }
 
@@ -153,7 +143,7 @@ async fn remove(work: &Work, action: &Action, key: &str) -> Result<(), Trouble> 
         }
         answer => answer?,
     };
-    work.audit(action, "DeleteObject", 1, request_id_of(&deletion))?;
+    work.audit(action, "DeleteObject", 1, deletion.request_id().map(str::to_owned))?;
     match deletion {
         Deletion::Deleted { .. } | Deletion::Gone => Ok(()),
         other => Err(Trouble::Ends(End::Failed(format!(

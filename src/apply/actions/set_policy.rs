@@ -5,6 +5,11 @@
 //! their text is not kept. What is read is kept first, in the state and as a file, then the intent
 //! is recorded, then the policy is put, read back and compared, and the caller's own access tried.
 //! Where that is gone the old policy goes back at once, if S3 still lets us.
+//!
+//! No canary is put first, a policy whose Deny meets one unused key only: it would be two more
+//! replacements of a policy that cannot be replaced conditionally, and no plan shows them. What it
+//! would show, the caller's own way in, is evaluated before, simulated by AWS for users, and tried
+//! after.
 
 use std::time::Duration;
 
@@ -14,7 +19,7 @@ use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking};
 use crate::aws::{AwsError, ErrorKind, Listing};
 use crate::model::{Action, Caller};
-use crate::policy::{Realm, Who, fingerprint, is_same, shut_out, takes_away};
+use crate::policy::{Document, Realm, Who, fingerprint, is_public, is_same, shut_out, takes_away};
 use crate::state::{Batch, Intent, IntentKind, Subject};
 
 /// How long a new policy may take until it shows and holds everywhere, and a new user until S3
@@ -80,6 +85,11 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
             (ours, _) => close(work, ours.as_ref().map(|intent| intent.id)),
         };
     }
+    if access == Access::Kept
+        && let Some(why) = foreseen_loss(work, action, &caller).await
+    {
+        return Ok(End::Refused(why));
+    }
     if fingerprint(live.as_deref()) != action.policy_before {
         return Ok(End::Stale(
             "its policy is neither what it was when the plan was made nor what it shall be".into(),
@@ -132,6 +142,22 @@ fn access_after(
             caller.arn
         )),
     }
+}
+
+/// What AWS's own simulator foresees for whoever applies. The planner was told when the plan was made.
+async fn foreseen_loss(work: &Work, action: &Action, caller: &Caller) -> Option<String> {
+    if caller.arn == work.plan.body.caller.arn {
+        return None;
+    }
+    let way = work.aws.own_way_under(caller, work.name(), action.policy.as_deref()).await?;
+    (!way.lost.is_empty()).then(|| {
+        format!(
+            "AWS's own simulator says that the new policy would take away from {} {}; nothing was \
+             changed: apply as somebody whom it lets in",
+            caller.arn,
+            way.lost.join(", ")
+        )
+    })
 }
 
 /// Keeps the policy that is about to go, once.
@@ -224,6 +250,13 @@ impl Put<'_> {
             if error.outcome_unknown() {
                 return Ok(());
             }
+            if is_denied(&error) && self.is_public() {
+                return Err(Trouble::Ends(End::Refused(format!(
+                    "{error}; the new policy is public, so Block Public Access of the account or of \
+                     its organization may be why: pin each Allow to fixed principals, or have the \
+                     block taken off; the policy is as it was"
+                ))));
+            }
             if !is_invalid_principal(&error) {
                 return Err(error.into());
             }
@@ -239,6 +272,12 @@ impl Put<'_> {
         }
     }
 
+    /// Whether Block Public Access would refuse it.
+    fn is_public(&self) -> bool {
+        let document = self.new_policy().and_then(|new| Document::parse(new).ok());
+        document.as_ref().is_some_and(is_public)
+    }
+
     /// Sends one request; what may have taken effect is in the audit log when this returns.
     async fn send(&self, policy: Option<&str>) -> Result<Result<(), AwsError>, Trouble> {
         let door = &self.work.door;
@@ -246,10 +285,14 @@ impl Put<'_> {
             Some(policy) => ("PutBucketPolicy", door.put_policy(policy).await),
             None => ("DeleteBucketPolicy", door.delete_policy().await),
         };
+        let request_id = match &answer {
+            Ok(request_id) => request_id.clone(),
+            Err(error) => error.request_id().map(str::to_owned),
+        };
         if answer.as_ref().err().is_none_or(AwsError::outcome_unknown) {
-            self.work.audit(self.action, operation, 1, None)?;
+            self.work.audit(self.action, operation, 1, request_id)?;
         }
-        Ok(answer)
+        Ok(answer.map(drop))
     }
 
     /// Reads the policy back and tries the caller's access, for as long as S3 may take to agree with

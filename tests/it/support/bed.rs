@@ -114,6 +114,13 @@ impl TestBed {
         self.start(command).wait()
     }
 
+    /// Runs the program to its end with pauses that are a hundred times shorter.
+    pub fn s3plan_hurried<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Answer {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_s3plan"));
+        command.args(args).env("S3PLAN_CLOCK_HURRY", "100");
+        self.start(command).wait()
+    }
+
     /// Starts the program and does not wait.
     pub fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_s3plan"));
@@ -130,10 +137,15 @@ impl TestBed {
 
     /// Runs a shell script in which `$S3PLAN` is the program, in the same clean room.
     pub fn shell(&self, script: &str) -> Answer {
+        self.spawn_shell(script, &[]).wait()
+    }
+
+    /// Starts such a script with more in its environment, and does not wait.
+    pub fn spawn_shell(&self, script: &str, env: &[(&str, &str)]) -> Running {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]).env("S3PLAN", env!("CARGO_BIN_EXE_s3plan"));
-        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-        self.start(command).wait()
+        command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").envs(env.iter().copied());
+        self.start(command)
     }
 
     fn start(&self, mut command: Command) -> Running {

@@ -11,3 +11,4 @@ pub mod seed;
 pub mod servers;
 pub mod state;
 pub mod story;
+pub mod terminal;

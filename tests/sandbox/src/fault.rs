@@ -72,6 +72,8 @@ pub enum Effect {
     Drop,
     /// Never answers, and the work is not done.
     Silence,
+    /// Does the work, and never answers.
+    SilenceAfter,
     /// Does the work, then closes the connection without an answer.
     LoseAnswer,
     /// Sends so many bytes of the body, then closes the connection.

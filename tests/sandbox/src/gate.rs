@@ -1,8 +1,8 @@
 //! Who may: whether a signed request is let through to its operation.
 //!
 //! In this order: the bucket exists; the request came to its region; the expected owner owns it;
-//! the caller's account owns it; neither the bucket's table of refusals nor its policy denies it.
-//! Users may do everything else: what their own IAM permissions would say is not played here.
+//! the caller's account owns it; neither the bucket's table of refusals nor its policy denies it; a
+//! user with an IAM policy is allowed it. Users without one may do everything else.
 
 use crate::account::Bucket;
 use crate::call::Call;
@@ -30,8 +30,13 @@ pub fn check(shared: &Shared, call: &Call) -> Result<(), Refusal> {
         ));
     }
     if matches!(op, Op::ListBuckets | Op::CreateBucket) {
-        let is_denied = user.denied.iter().any(|glob| glob_matches(glob, op.action(false)));
-        return if is_denied { Err(Refusal::denied()) } else { Ok(()) };
+        let action = op.action(false);
+        let is_denied = user.denied.iter().any(|glob| glob_matches(glob, action));
+        return if is_denied || policy::lacks_outside(user, action) {
+            Err(Refusal::denied())
+        } else {
+            Ok(())
+        };
     }
     let name = call.bucket();
     let Some(bucket) = account.buckets.get(name) else {
@@ -69,6 +74,7 @@ pub fn check(shared: &Shared, call: &Call) -> Result<(), Refusal> {
 pub fn is_refused(bucket: &Bucket, call: &Call, action: &str, key: Option<&str>) -> bool {
     let user = &*call.user;
     policy::denies(bucket, call.asker.as_ref(), action, key)
+        || call.asker.as_ref().is_some_and(|user| policy::lacks(bucket, user, action, key))
         || bucket.deny.iter().any(|row| {
             let keys = match (&row.keys, key) {
                 (None, _) => true,

@@ -63,8 +63,7 @@
 //! `op` tells which operation a request is, `call` holds it taken apart, `refusal` is how the
 //! account says no; `content` and `digest` make bytes, ETags and checksums; `clock` is the time.
 //!
-//! What is not there: bucket policies are kept but not evaluated (a bucket's `deny` table stands in
-//! for them), ACLs, lifecycle, replication, requester-pays, directory buckets, event holds.
+//! What is not there: ACLs, lifecycle, replication, requester-pays, directory buckets, event holds.
 
 mod account;
 mod bend;
@@ -99,6 +98,7 @@ pub use snapshot::{BucketSnapshot, Snapshot, VersionSnapshot};
 pub use step::Step;
 pub use witness::{Deletion, Pin, Seen, Testimony, Witness};
 pub use world::{
-    BucketSpec, Deny, Modes, ObjectSpec, PartSizes, RestoreSpec, RetentionMode, RetentionSpec,
-    Size, UploadSpec, UserSpec, Versioning, World, WorldError,
+    BucketSpec, Decision, Deny, Foresight, Modes, ObjectSpec, PartSizes, RestoreSpec,
+    RetentionMode, RetentionSpec, Simulator, Size, UploadSpec, UserKind, UserSpec, Versioning,
+    World, WorldError,
 };

@@ -128,6 +128,7 @@ async fn answer(
         user: user.unwrap_or_else(|| "?".into()),
         status: (!is_dropped).then(|| answer.status().as_u16()),
         mutating,
+        request_id,
     });
     if is_dropped {
         return Err(Dropped);
@@ -171,11 +172,16 @@ fn ask(headers: &mut HeaderMap, name: &str, value: Option<&str>) {
     }
 }
 
-fn after(shared: &Shared, effects: &[Effect]) {
+/// What the rules do after an operation, before its answer leaves.
+async fn after(shared: &Shared, effects: &[Effect], arrived: impl FnOnce() -> Seen) {
     for effect in effects {
         if let Effect::ScriptAfter(steps) = effect {
             steps.iter().for_each(|step| step::take(shared, step));
         }
+    }
+    if effects.iter().any(|effect| matches!(effect, Effect::SilenceAfter)) {
+        shared.witness.saw(arrived());
+        std::future::pending::<()>().await;
     }
 }
 
@@ -202,6 +208,7 @@ async fn identity(
         user: name.to_owned(),
         status: None,
         mutating: false,
+        request_id: request_id.to_owned(),
     };
     let outcome = match (strike(shared, &effects, arrived).await, known.clone()) {
         (Err(refusal), _) => Err(refusal),
@@ -217,7 +224,7 @@ async fn identity(
             sts_iam::answer(&shared.account(), service, &user, form, request_id)
         }
     };
-    after(shared, &effects);
+    after(shared, &effects, arrived).await;
     let mut answer =
         outcome.unwrap_or_else(|refusal| sts_iam::refuse(service, &refusal, request_id));
     answer.extensions_mut().insert(Struck(effects));
@@ -310,7 +317,7 @@ async fn perform(shared: &Shared, mut request: S3Request<Body>) -> Answer {
             ask(&mut call.headers, name, value.as_deref());
         }
     }
-    let arrived = || Seen {
+    let arrived = Seen {
         number: 0,
         op: call.target.op_name(),
         bucket: call.target.bucket.clone(),
@@ -319,7 +326,9 @@ async fn perform(shared: &Shared, mut request: S3Request<Body>) -> Answer {
         user: call.user.to_string(),
         status: None,
         mutating: call.target.op.is_some_and(crate::op::Op::is_mutating),
+        request_id: id.clone(),
     };
+    let arrived = || arrived.clone();
     let struck = strike(shared, &effects, arrived).await;
     let outcome = match struck.and_then(|()| gate::check(shared, &call)) {
         Err(refusal) => Err(refusal),
@@ -328,7 +337,7 @@ async fn perform(shared: &Shared, mut request: S3Request<Body>) -> Answer {
             None => Err(Refusal::new(501, "NotImplemented", "no such operation")),
         },
     };
-    after(shared, &effects);
+    after(shared, &effects, arrived).await;
     let Target { path, is_head, .. } = &call.target;
     let mut answer = outcome.unwrap_or_else(|refusal| refusal.into_answer(path, &id, *is_head));
     answer.extensions_mut().insert(Struck(effects));

@@ -133,6 +133,13 @@ pub enum Step {
         /// The user.
         user: String,
     },
+    /// Gives a user an IAM policy: from now on they may do what it allows, and nothing else.
+    UserPolicy {
+        /// The user.
+        user: String,
+        /// The text.
+        text: String,
+    },
 }
 
 /// Does one move. What it is about and is not there is left alone.
@@ -154,6 +161,11 @@ pub fn take(shared: &Shared, step: &Step) {
         Step::Expire { user } | Step::Renew { user } => {
             for known in account.users.iter_mut().filter(|known| *known.name == **user) {
                 known.expired = matches!(step, Step::Expire { .. });
+            }
+        }
+        Step::UserPolicy { user, text } => {
+            for known in account.users.iter_mut().filter(|known| *known.name == **user) {
+                known.policy = Some(text.clone());
             }
         }
         Step::Delete { bucket, .. }

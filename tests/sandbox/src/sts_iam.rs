@@ -1,12 +1,12 @@
 //! The few answers of STS and IAM that are asked for: query protocol in, XML out.
 //!
 //! The access key must be known and not expired; signatures are not computed again here.
-//! `SimulatePrincipalPolicy` and `SimulateCustomPolicy` have their place in [`answer`].
+//! `SimulatePrincipalPolicy` answers from the world's table.
 
 use http::StatusCode;
 use s3s::Body;
 
-use crate::account::{Account, User};
+use crate::account::{Account, Kind, User};
 use crate::call::{Answer, decode_query, set_header};
 use crate::fault::glob_matches;
 use crate::refusal::Refusal;
@@ -50,6 +50,11 @@ impl Form {
     /// A parameter's value.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The values of a list parameter, in order.
+    pub fn list(&self, name: &str) -> Vec<&str> {
+        (1..).map_while(|n| self.get(&format!("{name}.member.{n}"))).collect()
     }
 
     /// The operation; `Unknown` when none is named.
@@ -109,6 +114,9 @@ pub fn answer(
             page.maybe("member", account.alias.as_deref());
             page.close("AccountAliases").text("IsTruncated", "false");
         }
+        (Service::Iam, "SimulatePrincipalPolicy") if account.simulator.is_some() => {
+            simulate(&mut page, account, form)?;
+        }
         _ => {
             let message = format!("Could not find operation {action}");
             return Err(Refusal::new(400, "InvalidAction", message));
@@ -134,8 +142,66 @@ pub fn refuse(service: Service, refusal: &Refusal, request_id: &str) -> Answer {
     answer
 }
 
+/// Answers from the world's table, one result an action, a page at a time.
+///
+/// Source: IAM API Reference, SimulatePrincipalPolicy: a resource policy needs a `CallerArn`, which
+/// only a user can be; missing context stands with the single resources where some were named.
+fn simulate(page: &mut Xml, account: &Account, form: &Form) -> Result<(), Refusal> {
+    let Some(simulator) = &account.simulator else { return Ok(()) };
+    let invalid = |message: &'static str| Refusal::new(400, "InvalidInput", message);
+    let source = form.get("PolicySourceArn").unwrap_or_default();
+    let role = source.split(":role/").nth(1).and_then(|path| path.rsplit('/').next());
+    let exists = account.users.iter().any(|known| match role {
+        Some(role) => known.kind == Kind::Role && known.arn.split('/').nth(1) == Some(role),
+        None => known.kind == Kind::User && known.arn == source,
+    });
+    if !exists {
+        return Err(Refusal::new(404, "NoSuchEntity", "The specified entity does not exist."));
+    }
+    if let Some(policy) = form.get("ResourcePolicy") {
+        let caller = form.get("CallerArn").unwrap_or_default();
+        if !caller.contains(":user/") {
+            return Err(invalid("CallerArn must be the ARN of an IAM user."));
+        }
+        if serde_json::from_str::<serde_json::Value>(policy).is_err() {
+            return Err(invalid("Invalid resource policy."));
+        }
+    }
+    let actions = form.list("ActionNames");
+    let from: usize = form.get("Marker").and_then(|marker| marker.parse().ok()).unwrap_or(0);
+    let to = from.saturating_add(simulator.page.unwrap_or(usize::MAX)).min(actions.len());
+    let resources = form.list("ResourceArns");
+    page.open("EvaluationResults");
+    for action in actions.get(from..to).unwrap_or_default() {
+        let told = simulator.answers.iter().find(|row| {
+            row.actions.iter().any(|glob| glob_matches(glob, action))
+                && row.source.as_ref().is_none_or(|glob| glob_matches(glob, source))
+                && row.resource.as_ref().is_none_or(|glob| {
+                    resources.iter().any(|resource| glob_matches(glob, resource))
+                })
+        });
+        let decision = told.map_or("allowed", |row| row.decision.as_str());
+        page.open("member").text("EvalActionName", action).text("EvalResourceName", "*");
+        page.text("EvalDecision", decision).open("ResourceSpecificResults");
+        for resource in &resources {
+            page.open("member").text("EvalResourceName", resource);
+            page.text("EvalResourceDecision", decision).open("MissingContextValues");
+            for key in told.map(|row| row.missing.as_slice()).unwrap_or_default() {
+                page.text("member", key);
+            }
+            page.close("MissingContextValues").close("member");
+        }
+        page.close("ResourceSpecificResults").close("member");
+    }
+    page.close("EvaluationResults").show("IsTruncated", to < actions.len());
+    if to < actions.len() {
+        page.show("Marker", to);
+    }
+    Ok(())
+}
+
 fn users_of<'a>(account: &'a Account, asker: &'a User) -> impl Iterator<Item = &'a User> {
-    account.users.iter().filter(|known| !known.is_role && known.account == asker.account)
+    account.users.iter().filter(|known| known.kind == Kind::User && known.account == asker.account)
 }
 
 fn find_user<'a>(
@@ -144,7 +210,7 @@ fn find_user<'a>(
     name: Option<&str>,
 ) -> Result<&'a User, Refusal> {
     match name {
-        None if asker.is_role => Err(Refusal::new(
+        None if asker.kind != Kind::User => Err(Refusal::new(
             400,
             "ValidationError",
             "Must specify userName when calling with non-User credentials",
@@ -167,7 +233,9 @@ fn find_role<'a>(
 ) -> Result<(&'a str, &'a User), Refusal> {
     let name = name.unwrap_or_default();
     let session = account.users.iter().find(|known| {
-        known.is_role && known.account == asker.account && known.arn.split('/').nth(1) == Some(name)
+        known.kind == Kind::Role
+            && known.account == asker.account
+            && known.arn.split('/').nth(1) == Some(name)
     });
     session.map(|session| (name, session)).ok_or_else(|| {
         let message = format!("The role with name {name} cannot be found.");

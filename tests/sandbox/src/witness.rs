@@ -41,6 +41,8 @@ pub struct Seen {
     pub status: Option<u16>,
     /// Whether the operation can change the account.
     pub mutating: bool,
+    /// The id that the answer carried.
+    pub request_id: String,
 }
 
 /// An object version or delete marker that is gone for good.

@@ -16,7 +16,7 @@ pub use version::{Restore, Stored, Thaw, Tier, Traits, Version};
 
 use crate::content::{Content, mix, seed_of};
 use crate::digest::{self, Algorithm, ChecksumKind};
-use crate::world::{UserSpec, World};
+use crate::world::{Simulator, UserKind, UserSpec, World};
 
 /// The account.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub struct Account {
     pub default_checksum: Option<Algorithm>,
     /// Who may ask.
     pub users: Vec<User>,
+    /// What IAM's simulator answers.
+    pub simulator: Option<Simulator>,
     /// All buckets that there are, strangers' too.
     pub buckets: BTreeMap<String, Bucket>,
 }
@@ -54,12 +56,27 @@ pub struct User {
     pub secret_key: String,
     /// The session token that must come with the key.
     pub session_token: Option<String>,
-    /// Whether it is an assumed role and no IAM user.
-    pub is_role: bool,
+    /// What it is.
+    pub kind: Kind,
     /// Whether the credentials have expired.
     pub expired: bool,
     /// Actions outside of buckets that are refused, as globs.
     pub denied: Vec<String>,
+    /// What it may do; `None`: everything.
+    pub policy: Option<String>,
+}
+
+/// What somebody with credentials is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An IAM user.
+    User,
+    /// A session of a role.
+    Role,
+    /// A federated session.
+    Federated,
+    /// The account's root.
+    Root,
 }
 
 /// A multipart upload in progress.
@@ -101,6 +118,7 @@ impl Account {
             region: world.region.clone(),
             default_checksum: world.default_checksum,
             users: world.all_users().iter().map(|user| User::of(user, world)).collect(),
+            simulator: world.simulator.clone(),
             buckets: buckets.collect(),
         }
     }
@@ -131,15 +149,22 @@ impl User {
                 text
             })
         };
-        let (arn, id) = match &spec.role {
-            None => {
+        let (arn, id, kind) = match (&spec.role, spec.kind) {
+            (None, None) => {
                 let arn = format!("arn:aws:iam::{account}:user{path}{}", spec.name);
-                (arn, spec.id.clone().unwrap_or_else(|| letters("AIDA", 1, 17)))
+                (arn, spec.id.clone().unwrap_or_else(|| letters("AIDA", 1, 17)), Kind::User)
             }
-            Some(role) => {
+            (Some(role), _) => {
                 let arn = format!("arn:aws:sts::{account}:assumed-role/{role}/{}", spec.name);
                 let id = spec.id.clone().unwrap_or_else(|| letters("AROA", 1, 17));
-                (arn, format!("{id}:{}", spec.name))
+                (arn, format!("{id}:{}", spec.name), Kind::Role)
+            }
+            (None, Some(UserKind::Federated)) => {
+                let arn = format!("arn:aws:sts::{account}:federated-user/{}", spec.name);
+                (arn, format!("{account}:{}", spec.name), Kind::Federated)
+            }
+            (None, Some(UserKind::Root)) => {
+                (format!("arn:aws:iam::{account}:root"), account.clone(), Kind::Root)
             }
         };
         let key_prefix = if spec.session_token.is_some() { "ASIA" } else { "AKIA" };
@@ -152,9 +177,10 @@ impl User {
             access_key: spec.access_key.clone().unwrap_or_else(|| letters(key_prefix, 2, 16)),
             secret_key: spec.secret_key.clone().unwrap_or_else(|| letters("", 3, 40)),
             session_token: spec.session_token.clone(),
-            is_role: spec.role.is_some(),
+            kind,
             expired: spec.expired,
             denied: spec.denied.clone(),
+            policy: spec.policy.clone(),
         }
     }
 }

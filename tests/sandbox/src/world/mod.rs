@@ -15,6 +15,7 @@
 
 mod bucket;
 mod object;
+mod simulator;
 mod size;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 
 pub use bucket::{BucketSpec, Deny, UploadSpec, Versioning};
 pub use object::{ObjectSpec, RestoreSpec, RetentionMode, RetentionSpec};
+pub use simulator::{Decision, Foresight, Simulator};
 pub use size::{PartSizes, Size};
 
 use crate::digest::Algorithm;
@@ -54,6 +56,8 @@ pub struct World {
     /// Who may ask. Without any there is `alice`.
     #[serde(rename = "user")]
     pub users: Vec<UserSpec>,
+    /// What IAM's policy simulator answers; `None`: this account has no simulator.
+    pub simulator: Option<Simulator>,
     /// The buckets by name.
     #[serde(rename = "bucket")]
     pub buckets: BTreeMap<String, BucketSpec>,
@@ -74,6 +78,7 @@ impl Default for World {
             latency_ms: 0,
             modes: Modes::default(),
             users: Vec::new(),
+            simulator: None,
             buckets: BTreeMap::new(),
             faults: Vec::new(),
         }
@@ -181,6 +186,8 @@ pub struct UserSpec {
     pub session_token: Option<String>,
     /// The name of a role: then this is an assumed role, as with SSO, and no IAM user.
     pub role: Option<String>,
+    /// What else this is instead of an IAM user.
+    pub kind: Option<UserKind>,
     /// The account that the user belongs to, when it is not the world's.
     pub account: Option<String>,
     /// Whether the credentials have expired: every request gets 400 `ExpiredToken`.
@@ -189,6 +196,19 @@ pub struct UserSpec {
     /// Actions outside of buckets that are refused, as globs: `iam:*`, `s3:ListAllMyBuckets`.
     #[serde(default)]
     pub denied: Vec<String>,
+    /// The IAM policy of the user: what neither it nor a bucket's policy allows is refused. Without
+    /// one everything is allowed.
+    pub policy: Option<String>,
+}
+
+/// Somebody with credentials who is neither an IAM user nor has a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UserKind {
+    /// The account's root.
+    Root,
+    /// A session of `sts:GetFederationToken`.
+    Federated,
 }
 
 impl UserSpec {
