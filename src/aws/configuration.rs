@@ -149,7 +149,7 @@ fn refusal(error: AwsError) -> Result<Value, AwsError> {
 
 /// An answer's document as JSON; an empty root element is `null`: nothing is set. `None` where it
 /// is no whole document.
-fn read_xml(body: &[u8]) -> Option<Value> {
+pub(crate) fn read_xml(body: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(body).ok()?;
     let document = Document::parse(text).ok()?;
     let root = document.root_element();
