@@ -90,3 +90,7 @@ pub mod policy;
 pub mod proof;
 pub mod report;
 pub mod state;
+
+#[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;

@@ -147,10 +147,16 @@ fn refusal(error: AwsError) -> Result<Value, AwsError> {
     }
 }
 
+/// No setting of S3's goes anywhere near as deep; each level takes room on the stack.
+const DEEPEST: usize = 64;
+
 /// An answer's document as JSON; an empty root element is `null`: nothing is set. `None` where it
-/// is no whole document.
-fn read_xml(body: &[u8]) -> Option<Value> {
+/// is no whole document, or one that S3 would not write.
+pub(crate) fn read_xml(body: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(body).ok()?;
+    if is_deep(text) {
+        return None;
+    }
     let document = Document::parse(text).ok()?;
     let root = document.root_element();
     if root.tag_name().name() == "ListBucketResult" {
@@ -161,6 +167,24 @@ fn read_xml(body: &[u8]) -> Option<Value> {
         true => to_json(root),
         false => Value::Null,
     })
+}
+
+/// Whether elements may be nested deeper than in any setting, by the tags alone: the parser, too,
+/// goes down a level an element.
+fn is_deep(text: &str) -> bool {
+    let mut depth = 0_usize;
+    for tag in text.split('<').skip(1) {
+        match tag.as_bytes().first() {
+            Some(b'/') => depth = depth.saturating_sub(1),
+            Some(b'!' | b'?') | None => {}
+            _ if tag.split('>').next().is_some_and(|tag| tag.ends_with('/')) => {}
+            _ => depth += 1,
+        }
+        if depth > DEEPEST {
+            return true;
+        }
+    }
+    false
 }
 
 fn to_json(node: Node<'_, '_>) -> Value {

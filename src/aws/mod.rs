@@ -48,6 +48,10 @@ pub use object::{Attributes, Head, PartAttributes, PartHead, RestoreAnswer, Wish
 pub use parse::{ContentRange, Unreadable, decode_key, read_content_range, read_restore_header};
 pub use simulate::{OwnWay, Simulated};
 
+// For the targets in `tests/fuzz`.
+#[cfg(test)]
+pub(crate) use {configuration::read_xml, plane_head::read as read_head, wire::closes};
+
 #[cfg(test)]
 mod listing_tests;
 #[cfg(test)]

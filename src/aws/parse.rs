@@ -78,7 +78,7 @@ pub fn read_content_range(text: &str) -> Result<ContentRange, Unreadable> {
             false => None,
         };
         let (first, last, total) = (digits(first)?, digits(last)?, digits(total)?);
-        (first <= last && last < total).then_some(ContentRange { first, end: last + 1, total })
+        (first <= last && last < total).then(|| ContentRange { first, end: last + 1, total })
     };
     parts().ok_or_else(|| unreadable(text, "range of bytes"))
 }

@@ -186,15 +186,19 @@ impl Watch {
 
     /// Whether the last answer's XML document is there to its end: it closes this root element.
     pub fn closes(&self, root: &str) -> bool {
-        let body = self.body();
-        let inside = body.trim_ascii_end().strip_suffix(b">").map(<[u8]>::trim_ascii_end);
-        let inside = inside.and_then(|rest| rest.strip_suffix(root.as_bytes()));
-        inside.is_some_and(|rest| rest.ends_with(b"</"))
+        closes(&self.body(), root)
     }
 
     fn seen<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The pure half of [`Watch::closes`].
+pub(crate) fn closes(body: &[u8], root: &str) -> bool {
+    let inside = body.trim_ascii_end().strip_suffix(b">").map(<[u8]>::trim_ascii_end);
+    let inside = inside.and_then(|rest| rest.strip_suffix(root.as_bytes()));
+    inside.is_some_and(|rest| rest.ends_with(b"</"))
 }
 
 #[dyn_dispatch_hint]

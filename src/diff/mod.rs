@@ -128,6 +128,10 @@ fn of_archive(
     if archive.then.deletes() {
         of_deletion(archive, seen, tally, endpoint, &mut changes);
     }
+    let probes = changes.list.iter().any(|change| change.kind == ActionKind::ProbeDeletes);
+    if tally.probes_left > 0 && !probes {
+        changes.add(ActionKind::ProbeDeletes, Reason::ProbeLeft, Count::default());
+    }
     changes.list
 }
 

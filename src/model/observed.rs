@@ -150,6 +150,8 @@ pub struct Tally {
     pub listed: Count,
     /// Delete markers listed.
     pub delete_markers: u64,
+    /// Probe objects of earlier runs that may still be in the bucket. They are ours, and not listed.
+    pub probes_left: u64,
     /// Noncurrent versions listed.
     pub noncurrent: Count,
     /// Of the selected ones, noncurrent versions called `null`.

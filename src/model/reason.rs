@@ -23,6 +23,8 @@ pub enum Reason {
     NotSealed,
     /// The server is not AWS: whether it honours conditions must be found out.
     NotAws,
+    /// A run that was stopped may have left its probe object in the bucket.
+    ProbeLeft,
     /// Somebody must say yes before anything is deleted.
     DeletionFollows,
     /// The manifest's `then` asks for it.
@@ -48,6 +50,7 @@ impl fmt::Display for Reason {
             Self::NotReadBack => f.write_str("not read back from the disk yet"),
             Self::NotSealed => f.write_str("the archive is not a complete bag yet"),
             Self::NotAws => f.write_str("not AWS: are conditions on deletes honoured?"),
+            Self::ProbeLeft => f.write_str("a stopped run left its probe object, which goes"),
             Self::DeletionFollows => f.write_str("deletions follow: a person must say yes"),
             Self::NotLocked => f.write_str("not locked as the manifest wants"),
             Self::OtherPolicy => f.write_str("the live policy is not the manifest's"),

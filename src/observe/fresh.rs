@@ -1,13 +1,13 @@
 //! Holds a fresh listing of a bucket against its inventory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::ObserveError;
 use super::wide::WideListing;
 use crate::aws::{Bucket, Listing};
 use crate::model::{BucketName, Number, ObjectVersion, Versioning};
-use crate::state::{Row, State, StateError, With};
+use crate::state::{Intent, Row, State, StateError, With};
 
 /// Rows read at a time.
 const PAGE: usize = 4096;
@@ -36,6 +36,16 @@ pub fn listing_for(versioning: Versioning) -> Listing {
     }
 }
 
+/// The keys of probe objects that runs of ours put into a bucket and may not have removed again. They
+/// are no part of what the bucket holds; the next `probe-deletes` removes them.
+pub(super) fn own_probes(
+    state: &State,
+    bucket: &BucketName,
+) -> Result<BTreeSet<String>, StateError> {
+    let intents = tokio::task::block_in_place(|| state.open_intents(bucket))?;
+    Ok(intents.iter().filter_map(Intent::probe_key).map(str::to_owned).collect())
+}
+
 /// The folder of the state's file, where pages of a listing may wait.
 pub(super) fn beside(state: &State) -> &Path {
     state.path().parent().unwrap_or(Path::new("."))
@@ -59,8 +69,9 @@ pub async fn compare_with_inventory<E: From<ObserveError>>(
     let mut rows = Rows { state, bucket, from: 0, page: Vec::new().into_iter().peekable() };
     let mut group: Vec<ObjectVersion> = Vec::new();
     let mut same = 0;
+    let probes = own_probes(state, bucket).map_err(ObserveError::from)?;
     while let Some(objects) = pages.next().await? {
-        for object in objects {
+        for object in objects.into_iter().filter(|object| !probes.contains(&object.key)) {
             if group.first().is_some_and(|first| first.key != object.key) {
                 same += rows.settle(&mut group, &mut on)?;
             }

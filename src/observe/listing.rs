@@ -3,7 +3,7 @@
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::ObserveError;
-use super::fresh::{beside, listing_for};
+use super::fresh::{beside, listing_for, own_probes};
 use super::wide::WideListing;
 use crate::archive::keymap::FolderWatch;
 use crate::aws::{Bucket, ErrorKind, Head};
@@ -55,7 +55,9 @@ pub async fn take_inventory(
     let mut writer = tokio::task::block_in_place(|| state.begin_inventory(bucket))?;
     let mut folders = FolderWatch::default();
     let mut listed = 0;
-    while let Some(objects) = pages.next().await? {
+    let probes = own_probes(state, bucket)?;
+    while let Some(mut objects) = pages.next().await? {
+        objects.retain(|object| !probes.contains(&object.key));
         let objects = with_restores(door, objects).await?;
         tokio::task::block_in_place(|| -> Result<(), ObserveError> {
             for object in &objects {

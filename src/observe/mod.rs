@@ -108,6 +108,7 @@ async fn look_at(
                 }
                 other => other?,
             };
+            tally.probes_left = fresh::own_probes(state, name)?.len() as u64;
             if let Listed::SuddenlyEmpty { known } = listed {
                 tally.vanished = known;
             }

@@ -77,6 +77,29 @@ pub enum Subject {
     Payload(serde_json::Value),
 }
 
+impl Intent {
+    /// The intent to put a probe object under a key, and to remove it again.
+    pub fn probe(id: u64, run: &str, action: &ActionId, bucket: &BucketName, key: &str) -> Self {
+        Self {
+            id,
+            run: run.to_owned(),
+            action: action.clone(),
+            bucket: bucket.clone(),
+            kind: IntentKind::Probe,
+            subject: Subject::Payload(serde_json::Value::from(key)),
+            at_ms: 0,
+        }
+    }
+
+    /// The key of the probe object that this is about; `None` where it is about something else.
+    pub fn probe_key(&self) -> Option<&str> {
+        match (&self.kind, &self.subject) {
+            (IntentKind::Probe, Subject::Payload(key)) => key.as_str(),
+            _ => None,
+        }
+    }
+}
+
 /// A person's yes to one bucket's evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {

@@ -4,8 +4,9 @@
 //! put under a name that no inventory has, and a delete with a wrong ETag is sent for it: in the
 //! batch form, then in the single form. The first form that leaves it in place is the one used.
 //!
-//! The object is known by its name and its words, so that one left behind by a kill is taken up
-//! again and removed, and one that only has the name is never touched.
+//! The object is known by its name and its words: one that only has the name is never touched. That it
+//! may be there is recorded before it is put, so that one left behind by a kill is never taken for
+//! somebody's, and goes with the next apply, of this plan or of another.
 
 use bytes::Bytes;
 
@@ -13,8 +14,9 @@ use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking};
 use crate::aws::{Condition, DeleteTarget, Deletion, ErrorKind};
 use crate::event::{DeleteForm, Fact};
-use crate::model::{Action, ETag, UnconditionalDeletes, Versioning};
+use crate::model::{Action, ActionKind, ETag, UnconditionalDeletes, Versioning};
 use crate::plan::permissions::PROBE_PREFIX;
+use crate::state::{Batch, Intent};
 
 /// A tag that no object has.
 const WRONG: &str = "00000000000000000000000000000000";
@@ -22,6 +24,11 @@ const WRONG: &str = "00000000000000000000000000000000";
 const WORDS: &[u8] = b"s3plan tries out conditional deletes on this object\n";
 
 pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
+    clear_left(work, action).await?;
+    let mut actions = work.plan.actions_of(work.name());
+    if !actions.any(|action| action.kind == ActionKind::DeleteObjects) {
+        return Ok(End::Done { objects: 0, bytes: 0 });
+    }
     let key = format!("{PROBE_PREFIX}{}", &work.recorder.run()[..8]);
     let is_listed = blocking(|| work.state.find(work.name(), &key, None))?.is_some();
     if is_listed || look(work, &key).await? == Canary::Stranger {
@@ -29,15 +36,19 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
             "the bucket has an object called {key:?}, which the probe would overwrite"
         )));
     }
+    let id = begin(work, action, &key)?;
     let form = match probe(work, action, &key).await {
         Ok(form) => form,
         Err(trouble) => {
             // The canary must not stay behind, whatever went wrong.
-            let _ = remove(work, action, &key).await;
+            if remove(work, action, &key).await.is_ok() {
+                end(work, id)?;
+            }
             return Err(trouble);
         }
     };
     remove(work, action, &key).await?;
+    end(work, id)?;
     let form = match (form, work.archive()?.unconditional_deletes) {
         (Some(form), _) => form,
         (None, UnconditionalDeletes::CompareFirst) => DeleteForm::CompareFirst,
@@ -54,6 +65,38 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     let found = Fact::DeleteFormFound { bucket: work.name().clone(), form };
     blocking(|| work.recorder.record(found))?;
     Ok(End::Done { objects: 0, bytes: 0 })
+}
+
+/// Removes what earlier runs put here and were stopped before they removed it: also this one, for the
+/// next try begins anew.
+async fn clear_left(work: &Work, action: &Action) -> Result<(), Trouble> {
+    for intent in blocking(|| work.state.open_intents(work.name()))? {
+        if let Some(key) = intent.probe_key() {
+            // What only has the name is somebody's, and the next plan lists it.
+            remove(work, action, key).await?;
+            end(work, intent.id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Records that the canary may be in the bucket from now on.
+fn begin(work: &Work, action: &Action, key: &str) -> Result<u64, Trouble> {
+    let id = work.state.new_intent_id();
+    let mut batch = Batch::new();
+    let mut intent = Intent::probe(id, work.recorder.run(), &action.id, work.name(), key);
+    intent.at_ms = work.clock.now().as_millisecond();
+    batch.intent(intent);
+    blocking(|| work.state.commit(batch))?;
+    Ok(id)
+}
+
+/// Records that it is there no more.
+fn end(work: &Work, id: u64) -> Result<(), Trouble> {
+    let mut batch = Batch::new();
+    batch.outcome(id);
+    blocking(|| work.state.commit(batch))?;
+    Ok(())
 }
 
 /// Tries both forms on the canary; `None` where neither is refused.

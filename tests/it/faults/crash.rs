@@ -9,7 +9,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 use s3plan_sandbox::{BucketSpec, ObjectSpec, World};
 
-use super::range::{COLD, Range, SUSPENDED, Start, VERSIONS, each, is_long, next, status, tell};
+use super::range::{
+    CANARY, COLD, Range, SUSPENDED, Start, VERSIONS, each, is_long, next, status, tell,
+};
 use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
 
@@ -266,4 +268,61 @@ fn an_approval_left_beside_an_apply_that_is_killed_still_counts() {
     scene.bed.s3plan(["apply", "--yes", "--no-wait"]).exits(3);
     assert!(!scene.sandbox.snapshot().contains_key("versions"), "approved, hence gone");
     assert!(scene.sandbox.witness().deleted_unserved().is_empty());
+}
+
+/// A run dies with its probe object in the bucket, and another plan is made instead of going on: the
+/// object is s3plan's own, so it is neither archived nor deleted as somebody's, and it goes.
+#[test]
+fn a_probe_object_that_was_left_behind_goes_with_the_next_plan() {
+    const SMALL: Start = (
+        r#"
+[bucket.small]
+[[bucket.small.object]]
+key = "a"
+body = "first"
+"#,
+        r#"
+[account]
+id = "123456789012"
+[bucket.small]
+archive = { to = "archive/{bucket}", then = "delete-objects" }
+"#,
+    );
+    let suspended =
+        SMALL.0.replace("[bucket.small]\n", "[bucket.small]\nversioning = \"suspended\"\n");
+    let suspended: &'static str = suspended.leak();
+    let left = AtomicU64::new(0);
+    for (start, versions) in [(SMALL, ""), ((suspended, SMALL.1), ", versions = \"all\"")] {
+        let range = Range::of(start);
+        // The probe comes behind all that the archive takes.
+        let places: Vec<u64> = (range.places / 2..=range.places).collect();
+        each(&places, |place| {
+            let has_probe = |scene: &Scene| {
+                scene.sandbox.snapshot()["small"].keys().iter().any(|key| key.starts_with(CANARY))
+            };
+            for (then, code) in [("keep", 0), ("delete-objects", 3)] {
+                let scene = range.scene();
+                range.run(&scene, &[("S3PLAN_DIE_AT", &place.to_string())]);
+                if !has_probe(&scene) {
+                    return;
+                }
+                left.fetch_add(1, Ordering::SeqCst);
+                let told = format!("killed at {place}, then {then}");
+                let other = format!("then = \"{then}\"{versions}");
+                scene.bed.write_manifest(&SMALL.1.replace("then = \"delete-objects\"", &other));
+                let plan = scene.bed.s3plan(["plan", "manifest.toml"]).exits(0);
+                assert!(plan.stdout.contains("probe-deletes"), "{told}: {plan}");
+                assert!(plan.stdout.contains("1 object"), "{told}: it is not counted: {plan}");
+                let answer = scene.bed.s3plan(["apply", "--yes"]);
+                assert_eq!(answer.code, Some(code), "{told}: {answer}");
+                assert!(!has_probe(&scene), "{told}: the probe is still there");
+                let archived = std::fs::read_dir(scene.bed.path("archive/small/data"));
+                assert_eq!(archived.expect("the payload").count(), 1, "{told}: it was archived");
+                let again = scene.bed.s3plan(["plan", "manifest.toml", "--detailed-exitcode"]);
+                let wanted = if code == 0 { 0 } else { 2 };
+                assert_eq!(again.code, Some(wanted), "{told}: planned again: {again}");
+            }
+        });
+    }
+    assert!(left.into_inner() > 0, "no run died with its probe in the bucket");
 }

@@ -57,6 +57,7 @@
 //! | S3 refuses the clock | `machine::a_refusal_for_a_wrong_clock_…` | nothing is taken for gone or unknown |
 //! | umask, HOME, PATH, locale, folder that it is run from | `machine::an_odd_environment_…` | no difference |
 //! | the program is replaced in mid-run | `machine::a_program_that_is_replaced_…` | goes on as the new one |
+//! | texts from outside, mangled: manifest, plan, keys, XML, `Content-Range`, ETags, checksums, heads, `objects.jsonl`, policies | `tests/fuzz` | no panic; what is read prints and reads the same |
 
 mod crash;
 mod disk;

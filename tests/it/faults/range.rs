@@ -20,7 +20,7 @@ use crate::support::bed::{Answer, TestBed};
 use crate::support::scene::Scene;
 
 /// An object of s3plan's own, to try deletes on: not part of any world.
-const CANARY: &str = ".s3plan-delete-probe-";
+pub const CANARY: &str = ".s3plan-delete-probe-";
 
 /// A world and the manifest for it.
 pub type Start = (&'static str, &'static str);
