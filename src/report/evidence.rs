@@ -79,7 +79,7 @@ mod tests {
                 proofs: &[("full CRC64NVME".to_owned(), 1_200), ("md5-etag".to_owned(), 4)].into(),
                 caveats: &["readback = client: 4 files were read back through a client".into()],
                 consequences: &[
-                    "1,204 objects are deleted from S3".into(),
+                    "deletes 1,204 object versions from S3".into(),
                     "the bucket is deleted".into(),
                 ],
             },

@@ -39,7 +39,7 @@ fn tell(record: &Record, text: &mut String) -> std::fmt::Result {
         true => format!(", up to {} with early-deletion fees", record.cost_at_most),
         false => String::new(),
     };
-    writeln!(text, "\nEstimated cost: about {}{most}. AWS's bill has the last word.", record.cost)?;
+    writeln!(text, "\nEstimated cost: {}{most}. AWS's bill has the last word.", record.cost)?;
     if !record.requests.is_empty() {
         let each = record.requests.iter();
         let each: Vec<String> =

@@ -9,7 +9,7 @@ use crate::apply::evidence::{Gathered, approval_of as find, gather};
 use crate::apply::person::{Answer, Shown};
 use crate::apply::work::{Work, blocking};
 use crate::event::{Fact, WaitingFor};
-use crate::model::{Action, ActionKind, AfterArchive, EvidenceId};
+use crate::model::{Action, ActionKind, EvidenceId, counted};
 use crate::observe::{Drift, compare_with_inventory};
 use crate::proof::Evidence;
 use crate::state::{Approval, AuditEntry, Batch, Mark, take_all};
@@ -150,23 +150,21 @@ async fn name_what_moved(work: &Work) -> Result<(), Trouble> {
 /// What follows a yes, one line each.
 fn consequences(work: &Work, evidence: &Evidence) -> Vec<String> {
     let mut lines = Vec::new();
-    if work.plan.actions_of(work.name()).any(|a| a.kind == ActionKind::DeleteObjects) {
-        lines.push(format!(
-            "{} object versions ({}) are deleted from S3, each only if it still is what was proven",
-            evidence.objects(),
-            bytesize::ByteSize::b(evidence.bytes())
-        ));
-    }
     for action in work.plan.actions_of(work.name()) {
-        if action.kind == ActionKind::AbortUploads {
-            lines.push(match action.objects {
-                1 => "1 unfinished upload is aborted".into(),
-                n => format!("{n} unfinished uploads are aborted"),
-            });
+        match action.kind {
+            ActionKind::DeleteObjects => lines.push(format!(
+                "deletes {} ({}) from S3, each only if it still is what was proven",
+                counted(evidence.objects(), "object version"),
+                bytesize::ByteSize::b(evidence.bytes())
+            )),
+            ActionKind::AbortUploads => {
+                lines.push(format!("aborts {}", counted(action.objects, "unfinished upload")));
+            }
+            ActionKind::DeleteBucket => {
+                lines.push(format!("deletes the bucket {}, whose name becomes free", work.name()));
+            }
+            _ => {}
         }
-    }
-    if work.bucket.archive.as_ref().is_some_and(|a| a.then == AfterArchive::DeleteBucket) {
-        lines.push(format!("the bucket {} is deleted, and its name becomes free", work.name()));
     }
     lines
 }

@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::{PAGE, Work, blocking};
 use crate::archive::bag::{self, BagRow};
-use crate::model::{Action, Number};
+use crate::model::{Action, Number, counted};
 use crate::state::{Batch, Mark, Row, State, StateError, With};
 
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
@@ -20,11 +20,11 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
     blocking(|| mark_sealed(work))?;
     work.tick(action, action.objects, action.bytes)?;
     work.recorder.note(&format!(
-        "{}: the bag at {} lists {} files ({}); check it any time with `sha256sum -c \
+        "{}: the bag at {} lists {} ({}); check it any time with `sha256sum -c \
          manifest-sha256.txt` or `s3plan verify {}`",
         work.name(),
         work.archive()?.to,
-        sealed.files,
+        counted(sealed.files, "file"),
         bytesize::ByteSize::b(sealed.bytes),
         work.name(),
     ));
