@@ -6,9 +6,7 @@
 use super::end::{End, Trouble};
 use super::work::{Work, blocking, is_home};
 use crate::event::DeleteForm;
-use crate::model::{
-    EvidenceId, ObjectVersion, ProofKind, Standing, UnconditionalDeletes, Unprovable, Versioning,
-};
+use crate::model::{Demand, EvidenceId, ObjectVersion, Standing, UnconditionalDeletes, Versioning};
 use crate::proof::{Evidence, EvidenceBuilder, ProvenRow};
 use crate::state::{Approval, Readback, ReadbackKind, Row, With};
 
@@ -18,13 +16,7 @@ pub(super) fn why_kept(work: &Work, row: &Row) -> Option<&'static str> {
     let (Some(stored), Some(archive)) = (&row.stored, &work.bucket.archive) else {
         return Some("it is not in the archive");
     };
-    let proven = match stored.proof.kind {
-        ProofKind::Unproven => false,
-        ProofKind::SizeOnly => archive.unprovable == Unprovable::Size,
-        ProofKind::Twice => archive.unprovable != Unprovable::Keep,
-        _ => true,
-    };
-    if !proven {
+    if !Demand::of(&stored.proof.kind).is_met_by(archive.unprovable) {
         return Some("nothing that S3 holds proves its copy");
     }
     if !is_home(row) {

@@ -188,7 +188,8 @@ impl Work {
     ///
     /// # Errors
     /// Whatever makes the place unusable; a folder that should hold an archive and does not is
-    /// refused, since an unmounted disk looks like that.
+    /// refused, since an unmounted disk looks like that, and so is one that has gone since it was
+    /// opened.
     pub async fn place(&self) -> Result<Arc<Archive>, Trouble> {
         let place = self.place.get_or_try_init(|| async {
             let known = blocking(|| self.state.was_archived(self.name()))?;
@@ -201,9 +202,15 @@ impl Work {
             let owner =
                 Owner { account: self.plan.body.account.clone(), bucket: self.name().clone() };
             let place = blocking(|| Archive::open(&self.to, &owner, expect))?;
+            if !known {
+                // From here on an empty folder is no new archive, also for a run that comes later.
+                blocking(|| self.state.archive_begun(self.name()))?;
+            }
             Ok::<_, Trouble>(Arc::new(place))
         });
-        Ok(Arc::clone(place.await?))
+        let place = Arc::clone(place.await?);
+        blocking(|| place.check_in_place())?;
+        Ok(place)
     }
 
     /// Reads the next page of this bucket's inventory, from a number on.

@@ -70,6 +70,15 @@ pub(super) struct Shared {
     _lock: File,
 }
 
+/// The staging folder is nobody's business once the archive is closed; a run that was killed leaves it
+/// to the next one.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Only an empty folder can be removed so.
+        let _ = rustix::fs::unlinkat(self.root.fd(), STAGING, AtFlags::REMOVEDIR);
+    }
+}
+
 impl Archive {
     /// Takes the archive's lock and opens it, after making it where nothing is there.
     ///
@@ -132,12 +141,21 @@ impl Archive {
         self.shared.medium
     }
 
-    /// Whether the folder that is open is still the one that the path leads to; it is not after an
-    /// unmount or when someone moved it away.
-    pub fn is_in_place(&self) -> bool {
+    /// Looks whether the folder that is open is still the one that the path leads to; it is not after
+    /// an unmount, or when someone moved it away.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Vanished`] where it is not: what is written now would be looked for in vain.
+    pub fn check_in_place(&self) -> Result<(), ArchiveError> {
         let open = rustix::fs::fstat(self.shared.root.fd());
         let named = rustix::fs::stat(&self.shared.to);
-        matches!((open, named), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+        match (open, named) {
+            (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino) => Ok(()),
+            _ => Err(ArchiveError::Vanished {
+                to: self.to().to_owned(),
+                owner: self.owner().clone(),
+            }),
+        }
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {

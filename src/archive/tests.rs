@@ -230,9 +230,9 @@ fn two_writers_never_share_an_archive() {
 fn an_unmounted_destination_is_not_taken_for_an_empty_one() {
     let (dir, archive) = archive();
     let to = archive.to().to_owned();
-    assert!(archive.is_in_place());
+    assert!(archive.check_in_place().is_ok());
     fs::rename(&to, dir.path().join("elsewhere")).expect("moved away");
-    assert!(!archive.is_in_place());
+    assert!(archive.check_in_place().is_err());
     drop(archive);
     assert!(matches!(open(&to, Expect::Existing), Err(ArchiveError::Vanished { .. })));
     fs::create_dir(&to).expect("an empty mount point");
@@ -284,8 +284,10 @@ fn leftovers_of_a_killed_run_are_removed() {
     fs::write(&left, "from before").expect("a file");
     // The forgotten file keeps the lock of this process; a killed process would have lost it.
     fs::remove_file(to.with_file_name("photos.s3plan-lock")).expect("the lock file");
-    drop(open(&to, Expect::Existing).expect("opened"));
+    let opened = open(&to, Expect::Existing).expect("opened");
     assert_eq!(fs::read_dir(to.join(".s3plan-staging")).expect("staging").count(), 0);
+    drop(opened);
+    assert!(!to.join(".s3plan-staging").exists(), "a closed archive has no such folder");
 }
 
 #[test]
@@ -437,21 +439,22 @@ fn withdrawing_spares_what_a_bag_lists_and_reaches_nothing_else() {
     let rows = [put(&archive, "listed", b"l", false)];
     seal(&archive, &rows);
     put(&archive, "new", b"n", false);
-    assert_eq!(archive.withdraw("data/new").expect("goes"), Withdrawn::Removed);
+    assert_eq!(archive.withdraw(&["data/new"]).expect("goes"), [Withdrawn::Removed]);
     assert!(!archive.to().join("data/new").exists());
-    assert_eq!(archive.withdraw("data/new").expect("gone already"), Withdrawn::Removed);
-    assert_eq!(archive.withdraw("data/listed").expect("stays"), Withdrawn::Kept);
+    let both = [Withdrawn::Removed, Withdrawn::Kept];
+    assert_eq!(archive.withdraw(&["data/new", "data/listed"]).expect("one stays"), both);
+    assert_eq!(archive.withdraw(&["data/listed"]).expect("stays"), [Withdrawn::Kept]);
     assert!(archive.to().join("data/listed").exists());
     for path in
         ["bag-info.txt", "data", "data/", "data/../bag-info.txt", "metadata/objects.jsonl", ""]
     {
-        let outcome = archive.withdraw(path);
+        let outcome = archive.withdraw(&[path]);
         assert!(matches!(outcome, Err(ArchiveError::BadPath(_))), "{path}: {outcome:?}");
     }
     assert!(archive.to().join("bag-info.txt").exists());
     // A bag that is being sealed again lists it still.
     fs::remove_file(archive.to().join("tagmanifest-sha256.txt")).expect("unsealed");
-    assert_eq!(archive.withdraw("data/listed").expect("stays"), Withdrawn::Kept);
+    assert_eq!(archive.withdraw(&["data/listed"]).expect("stays"), [Withdrawn::Kept]);
 }
 
 #[test]

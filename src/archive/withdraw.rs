@@ -1,5 +1,6 @@
-//! Takes a file that was never proven out of the archive again.
+//! Takes files that were never proven out of the archive again.
 
+use std::collections::HashSet;
 use std::io;
 
 use rustix::fs::{AtFlags, unlinkat};
@@ -20,23 +21,32 @@ pub enum Withdrawn {
 }
 
 impl Archive {
-    /// Removes a file (a path from the bag's root) that reads back differently from what was
-    /// written, so that its object can be fetched anew. Gone already is fine.
+    /// Removes files (paths from the bag's root) that read back differently from what was written,
+    /// so that their objects can be fetched anew. Gone already is fine. One outcome a file, in order.
     ///
-    /// An archive only grows: what a bag lists, sealed or being sealed again, is not removed.
+    /// An archive only grows: what a bag lists, sealed or being sealed again, is not removed. The
+    /// bag's manifest is read once for all of them: hand over many at a time.
     ///
     /// # Errors
     /// [`ArchiveError::BadPath`] for what is not below `data/`; the system's; and where the bag's
-    /// manifest does not read, since it may list the file.
-    pub fn withdraw(&self, path: &str) -> Result<Withdrawn, ArchiveError> {
-        let inside = path.strip_prefix("data/").filter(|rest| !rest.is_empty());
-        let climbs = |rest: &str| rest.split('/').any(|part| matches!(part, "" | "." | ".."));
-        if inside.is_none_or(climbs) {
-            return Err(ArchiveError::BadPath(path.to_owned()));
+    /// manifest does not read, since it may list the files.
+    pub fn withdraw(&self, paths: &[&str]) -> Result<Vec<Withdrawn>, ArchiveError> {
+        for path in paths {
+            let inside = path.strip_prefix("data/").filter(|rest| !rest.is_empty());
+            let climbs = |rest: &str| rest.split('/').any(|part| matches!(part, "" | "." | ".."));
+            if inside.is_none_or(climbs) {
+                return Err(ArchiveError::BadPath((*path).to_owned()));
+            }
         }
-        if self.is_listed(path)? {
-            return Ok(Withdrawn::Kept);
-        }
+        let listed = self.listed_of(paths)?;
+        let withdrawn = paths.iter().map(|path| match listed.contains(path) {
+            true => Ok(Withdrawn::Kept),
+            false => self.remove(path),
+        });
+        withdrawn.collect()
+    }
+
+    fn remove(&self, path: &str) -> Result<Withdrawn, ArchiveError> {
         let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
         let failed = |e: io::Error| ArchiveError::io("remove", self.to().join(path))(e);
         let folder = match self.root().folder(above) {
@@ -52,20 +62,21 @@ impl Archive {
         Ok(Withdrawn::Removed)
     }
 
-    /// Whether the manifest of an earlier seal lists a file.
-    fn is_listed(&self, path: &str) -> Result<bool, ArchiveError> {
+    /// Those of some files that the manifest of an earlier seal lists.
+    fn listed_of<'a>(&self, paths: &[&'a str]) -> Result<HashSet<&'a str>, ArchiveError> {
+        let asked: HashSet<&str> = paths.iter().copied().collect();
+        let mut listed = HashSet::new();
         for line in Lines::open(self.root(), self.to(), MANIFEST) {
             match line {
-                Ok((_, listed)) if listed == path => return Ok(true),
-                Ok(_) => {}
+                Ok((_, path)) => listed.extend(asked.get(path.as_str())),
                 Err(ArchiveError::Io { source, .. })
                     if source.kind() == io::ErrorKind::NotFound =>
                 {
-                    return Ok(false);
+                    return Ok(listed);
                 }
                 Err(e) => return Err(e),
             }
         }
-        Ok(false)
+        Ok(listed)
     }
 }

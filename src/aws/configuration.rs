@@ -4,6 +4,8 @@
 //! S3's own XML is turned into JSON element by element, with S3's names, so that settings which are
 //! newer than this program are kept too. Texts stay texts; what can be repeated is always a list.
 
+use std::collections::HashSet;
+
 use roxmltree::{Document, Node};
 use serde_json::{Map, Value, json};
 
@@ -20,6 +22,7 @@ const LISTS: &[&str] = &[
     "CloudFunctionConfiguration",
     "Event",
     "ExposeHeader",
+    "Field",
     "FilterRule",
     "Grant",
     "NoncurrentVersionTransition",
@@ -27,6 +30,7 @@ const LISTS: &[&str] = &[
     "RoutingRule",
     "Rule",
     "Tag",
+    "Tiering",
     "TopicConfiguration",
     "Transition",
 ];
@@ -60,6 +64,47 @@ macro_rules! setting {
                 }
             }
             Err(error) => refusal(error)?,
+        }
+    }};
+}
+
+/// Sends one of the operations that list settings of which a bucket can have many, page by page;
+/// answers all of them, `null` where there is none, or why they are not known.
+macro_rules! settings {
+    ($bucket:expr, $operation:ident, $name:literal, $element:literal) => {{
+        let bucket: &Bucket = $bucket;
+        let about = bucket.reads($name, "read the settings of");
+        let mut all = Vec::new();
+        let mut asked: HashSet<String> = HashSet::new();
+        let mut token: Option<String> = None;
+        loop {
+            let watch = Watch::default();
+            let answer = bucket
+                .ask(&about, |_, s3| {
+                    s3.$operation()
+                        .bucket(bucket.name.as_str())
+                        .expected_bucket_owner(bucket.owner.as_str())
+                        .set_continuation_token(token.clone())
+                        .customize()
+                        .interceptor(watch.clone())
+                        .send()
+                })
+                .await;
+            let foreign = matches!(&answer, Err(error) if *error.kind() != ErrorKind::BadAnswer);
+            let page = match answer {
+                Err(error) if foreign || watch.closes("ListBucketResult") => break refusal(error)?,
+                // As for single settings: roots have other names on some servers.
+                _ => read_page(&watch.body(), $element),
+            };
+            let Some(page) = page else { break json!({"unknown": "BadAnswer"}) };
+            all.extend(page.settings);
+            match page.next {
+                Next::None if all.is_empty() => break Value::Null,
+                Next::None => break Value::Array(all),
+                Next::At(next) if asked.insert(next.clone()) => token = Some(next),
+                // Part of a list that looks like all of it would be worse than none.
+                Next::At(_) | Next::Untold => break json!({"unknown": "BadAnswer"}),
+            }
         }
     }};
 }
@@ -121,8 +166,94 @@ impl Bucket {
             "accelerate",
             setting!(self, get_bucket_accelerate_configuration, "GetBucketAccelerateConfiguration"),
         );
+        keep("policy_status", setting!(self, get_bucket_policy_status, "GetBucketPolicyStatus"));
+        keep("abac", setting!(self, get_bucket_abac, "GetBucketAbac"));
+        keep(
+            "metadata",
+            setting!(self, get_bucket_metadata_configuration, "GetBucketMetadataConfiguration"),
+        );
+        keep(
+            "metadata_table",
+            setting!(
+                self,
+                get_bucket_metadata_table_configuration,
+                "GetBucketMetadataTableConfiguration"
+            ),
+        );
+        keep(
+            "inventory",
+            settings!(
+                self,
+                list_bucket_inventory_configurations,
+                "ListBucketInventoryConfigurations",
+                "InventoryConfiguration"
+            ),
+        );
+        keep(
+            "analytics",
+            settings!(
+                self,
+                list_bucket_analytics_configurations,
+                "ListBucketAnalyticsConfigurations",
+                "AnalyticsConfiguration"
+            ),
+        );
+        keep(
+            "metrics",
+            settings!(
+                self,
+                list_bucket_metrics_configurations,
+                "ListBucketMetricsConfigurations",
+                "MetricsConfiguration"
+            ),
+        );
+        keep(
+            "intelligent_tiering",
+            settings!(
+                self,
+                list_bucket_intelligent_tiering_configurations,
+                "ListBucketIntelligentTieringConfigurations",
+                "IntelligentTieringConfiguration"
+            ),
+        );
         Ok(Value::Object(all))
     }
+}
+
+/// One page of a list of settings.
+#[derive(Debug, PartialEq)]
+struct Page {
+    settings: Vec<Value>,
+    next: Next,
+}
+
+/// Whether more of a list follows.
+#[derive(Debug, PartialEq)]
+enum Next {
+    /// That was all.
+    None,
+    /// It goes on behind this token.
+    At(String),
+    /// It goes on, but nothing says where.
+    Untold,
+}
+
+/// Reads a page of a list whose entries are called `element`; `None` where it is no whole document.
+fn read_page(body: &[u8], element: &str) -> Option<Page> {
+    let text = std::str::from_utf8(body).ok()?;
+    let document = Document::parse(text).ok()?;
+    let children = || document.root_element().children().filter(Node::is_element);
+    let text_of = |name: &str| {
+        let child = children().find(|child| child.tag_name().name() == name);
+        child.and_then(|child| child.text()).map(str::to_owned)
+    };
+    let settings = children().filter(|child| child.tag_name().name() == element).map(to_json);
+    let next = match (text_of("IsTruncated").as_deref(), text_of("NextContinuationToken")) {
+        (Some("true"), Some(token)) => Next::At(token),
+        (Some("true"), None) => Next::Untold,
+        _ => Next::None,
+    };
+    Some(Page { settings: settings.collect(), next })
 }
 
 /// What a refusal says of a setting: not set, or not to be known.
@@ -229,6 +360,25 @@ mod tests {
         let wanted = json!({"Rule": [{"ID": "a & b", "Status": "Enabled",
             "Transition": [{"Days": "30", "StorageClass": "GLACIER"}]}]});
         assert_eq!(read_xml(xml.as_bytes()), Some(wanted));
+    }
+
+    #[test]
+    fn a_list_of_settings_says_whether_more_follows() {
+        let page = |truncated: &str| {
+            let xml = format!(
+                "<L><MetricsConfiguration><Id>a</Id></MetricsConfiguration>{truncated}\
+                 <MetricsConfiguration><Id>b</Id></MetricsConfiguration></L>"
+            );
+            read_page(xml.as_bytes(), "MetricsConfiguration").expect("a page")
+        };
+        let settings = vec![json!({"Id": "a"}), json!({"Id": "b"})];
+        let is = |next| Page { settings: settings.clone(), next };
+        assert_eq!(page("<IsTruncated>false</IsTruncated>"), is(Next::None));
+        assert_eq!(page("<IsTruncated>true</IsTruncated>"), is(Next::Untold));
+        let more =
+            "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
+        assert_eq!(page(more), is(Next::At("t".into())));
+        assert_eq!(read_page(b"<L><MetricsConfiguration>", "MetricsConfiguration"), None);
     }
 
     #[test]

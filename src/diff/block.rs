@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Kept;
 use crate::model::{
     AfterArchive, BucketName, Desired, DesiredArchive, DesiredBucket, Mfa, ObjectLock, Observed,
-    SeenBucket, Tally, VersionsWanted,
+    SeenBucket, Tally, Unprovable, VersionsWanted,
 };
 
 /// An unfinished upload younger than this means that somebody is writing right now.
@@ -49,8 +50,9 @@ pub(super) fn find(desired: &Desired, observed: &Observed, observed_at_ms: i64) 
         }
         if archive.then == AfterArchive::DeleteBucket {
             block(object_lock(seen));
-            block(objects_left_behind(archive, tally));
-            block(nulls_left_behind(archive, seen, tally));
+            let kept = super::kept(archive, seen.bucket.versioning, tally);
+            block(objects_left_behind(archive, tally, &kept));
+            block(nulls_left_behind(&kept));
             block(live_writers(seen, observed_at_ms));
         }
     }
@@ -130,26 +132,33 @@ fn versions_left_behind(archive: &DesiredArchive, tally: &Tally) -> Option<Strin
     })
 }
 
-fn objects_left_behind(archive: &DesiredArchive, tally: &Tally) -> Option<String> {
+fn objects_left_behind(archive: &DesiredArchive, tally: &Tally, kept: &Kept) -> Option<String> {
     if !tally.left_out.is_empty() && tally.noncurrent.is_empty() {
         return Some(format!(
             "cannot be deleted: filters leave {} objects in it; use `then = \"delete-objects\"`",
             tally.left_out.objects
         ));
     }
-    let kept = super::kept_for_want_of_proof(archive, tally);
+    let kept = kept.for_want_of_proof.count;
+    let way = match archive.unprovable {
+        Unprovable::Keep => "set `unprovable = \"twice\"` to prove them by two downloads",
+        // They are in the archive already, from when the outcome allowed less.
+        Unprovable::Twice | Unprovable::Size => {
+            "forget what is known of them with `s3plan state reset`, so that the next plan fetches \
+             and proves them anew"
+        }
+    };
     (!kept.is_empty()).then(|| {
         format!(
             "cannot be deleted: S3 holds nothing that proves {} of its objects, and such objects \
-             are kept; set `unprovable = \"twice\"` to prove them by two downloads, or use `then = \
-             \"delete-objects\"`",
+             are kept; {way}, or use `then = \"delete-objects\"`",
             kept.objects
         )
     })
 }
 
-fn nulls_left_behind(archive: &DesiredArchive, seen: &SeenBucket, tally: &Tally) -> Option<String> {
-    let kept = super::kept_for_want_of_condition(archive, seen, tally);
+fn nulls_left_behind(kept: &Kept) -> Option<String> {
+    let kept = kept.for_want_of_condition.count;
     (!kept.is_empty()).then(|| {
         format!(
             "cannot be deleted: {} of its noncurrent versions are called `null`, and S3 has no \

@@ -13,9 +13,9 @@ mod waves;
 pub use block::Blocker;
 
 use crate::model::{
-    ActionKind, BucketName, Change, Count, Desired, DesiredArchive, DesiredBucket, Endpoint,
-    Observed, Reason, SeenBucket, Takes, Tally, UnconditionalDeletes, Unprovable, Versioning,
-    VersionsWanted, Wave,
+    ActionKind, BucketName, Change, Count, DeleteDemand, Demands, Desired, DesiredArchive,
+    DesiredBucket, Endpoint, Named, Observed, Reason, SeenBucket, Takes, Tally,
+    UnconditionalDeletes, Versioning, Wave,
 };
 use crate::policy::{self, Realm};
 
@@ -144,10 +144,7 @@ fn of_deletion(
 ) {
     let then = archive.then;
     let retires = then == crate::model::AfterArchive::DeleteBucket;
-    let mut doomed = deletable(archive, seen, tally);
-    if archive.versions == VersionsWanted::All {
-        doomed.objects += tally.delete_markers;
-    }
+    let doomed = deletable(archive, seen.bucket.versioning, tally);
     if doomed.is_empty() && !retires {
         return;
     }
@@ -169,45 +166,73 @@ fn of_deletion(
     }
 }
 
-/// What may be deleted once proven: the selected objects less those that nothing can prove, or that
-/// no condition would protect.
-fn deletable(archive: &DesiredArchive, seen: &SeenBucket, tally: &Tally) -> Count {
-    // An object may be among both; counting it twice would make the ceiling too low.
-    let kept = kept_for_want_of_proof(archive, tally)
-        .max_of(kept_for_want_of_condition(archive, seen, tally));
+/// What may be deleted once proven: the selected objects less those that stay, and the markers of
+/// keys of which nothing stays.
+fn deletable(archive: &DesiredArchive, versioning: Versioning, tally: &Tally) -> Count {
+    let stays = |demands: &&Demands| Stays::of(**demands, archive, versioning).is_some();
+    let kept = tally.demanding.iter().filter(|(demands, _)| stays(demands));
+    let kept = kept.fold(Count::default(), |sum, (_, named)| sum + named.count);
+    let markers = tally.markers.iter().filter(|(demands, _)| !stays(demands));
+    let markers: u64 = markers.map(|(_, named)| named.count.objects).sum();
     Count {
-        objects: tally.selected.objects.saturating_sub(kept.objects),
+        objects: tally.selected.objects.saturating_sub(kept.objects) + markers,
         bytes: tally.selected.bytes.saturating_sub(kept.bytes),
     }
 }
 
-/// The selected objects that stay in S3 because nothing there proves their copies.
-pub(crate) fn kept_for_want_of_proof(archive: &DesiredArchive, tally: &Tally) -> Count {
-    match archive.unprovable {
-        Unprovable::Keep => tally.unproven,
-        Unprovable::Twice | Unprovable::Size => Count::default(),
+/// Why something stays in S3 although the outcome covers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stays {
+    /// Nothing that S3 holds proves its copy, and the outcome asks for more.
+    ForWantOfProof,
+    /// S3 has no conditional delete for it, and the outcome asks for one.
+    ///
+    /// Source: S3 API Reference, DeleteObject: `If-Match` is compared with the current version only.
+    ForWantOfCondition,
+}
+
+impl Stays {
+    /// `None`: it goes.
+    fn of(demands: Demands, archive: &DesiredArchive, versioning: Versioning) -> Option<Self> {
+        let refuses = versioning == Versioning::Suspended
+            && archive.unconditional_deletes == UnconditionalDeletes::Refuse;
+        if !demands.unprovable.is_met_by(archive.unprovable) {
+            Some(Self::ForWantOfProof)
+        } else if demands.deletes == DeleteDemand::CompareFirst && refuses {
+            Some(Self::ForWantOfCondition)
+        } else {
+            None
+        }
     }
 }
 
-/// The selected objects that stay in S3 because it has no conditional delete for them.
-///
-/// Source: S3 API Reference, DeleteObject: `If-Match` is compared with the current version only.
-pub(crate) fn kept_for_want_of_condition(
-    archive: &DesiredArchive,
-    seen: &SeenBucket,
-    tally: &Tally,
-) -> Count {
-    let refuses = archive.unconditional_deletes == UnconditionalDeletes::Refuse;
-    match seen.bucket.versioning == Versioning::Suspended && refuses {
-        true => tally.noncurrent_null,
-        false => Count::default(),
-    }
+/// What an outcome that deletes keeps in S3 all the same, by why it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Versions that nothing proves.
+    pub for_want_of_proof: Named,
+    /// Versions that S3 has no conditional delete for.
+    pub for_want_of_condition: Named,
+    /// Delete markers of keys of which a version stays.
+    pub markers: Named,
 }
 
-impl Count {
-    fn max_of(self, other: Self) -> Self {
-        if other.objects > self.objects { other } else { self }
+/// Finds what of a bucket stays in S3 although the outcome covers it.
+pub fn kept(archive: &DesiredArchive, versioning: Versioning, tally: &Tally) -> Kept {
+    let mut kept = Kept::default();
+    for (demands, named) in &tally.demanding {
+        match Stays::of(*demands, archive, versioning) {
+            Some(Stays::ForWantOfProof) => kept.for_want_of_proof.extend(named),
+            Some(Stays::ForWantOfCondition) => kept.for_want_of_condition.extend(named),
+            None => {}
+        }
     }
+    for (demands, named) in &tally.markers {
+        if Stays::of(*demands, archive, versioning).is_some() {
+            kept.markers.extend(named);
+        }
+    }
+    kept
 }
 
 struct Changes<'a> {

@@ -7,6 +7,7 @@ pub mod action;
 pub mod caller;
 pub mod change;
 pub mod counted;
+pub mod demand;
 pub mod desired;
 pub mod evidence;
 pub mod filter;
@@ -30,6 +31,7 @@ pub use action::{Action, ActionGraph, ActionId, ActionKind, Bytes, ObjectRange, 
 pub use caller::{Caller, CallerKind, Endpoint};
 pub use change::{Change, Wave};
 pub use counted::{counted, grouped};
+pub use demand::{DeleteDemand, Demand, Demands};
 pub use desired::{
     AfterArchive, Desired, DesiredArchive, DesiredBucket, DesiredPolicy, Limits, LockMode, LockTo,
     ManifestRef, PolicySource, Transfer, UnconditionalDeletes, Unprovable, VersionsWanted,
@@ -41,7 +43,7 @@ pub use money::Usd;
 pub use name::{AccountId, BucketName, ETag, Number};
 pub use object::{ChecksumType, ObjectVersion, ProofForecast, Standing, StorageClass, Thaw};
 pub use observed::{
-    Count, Destination, Drifted, FoundAt, Mfa, ObjectLock, Observed, ObservedBucket, SeenBucket,
+    Count, Destination, FoundAt, Mfa, Named, ObjectLock, Observed, ObservedBucket, SeenBucket,
     Stretch, Tally, UploadInProgress, Versioning,
 };
 pub use place::absolute;

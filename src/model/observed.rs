@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::caller::{Caller, Endpoint};
+use super::demand::Demands;
 use super::name::{AccountId, BucketName, Number};
 use super::object::{ProofForecast, StorageClass};
 use super::policy::PolicyWish;
@@ -154,8 +155,6 @@ pub struct Tally {
     pub probes_left: u64,
     /// Noncurrent versions listed.
     pub noncurrent: Count,
-    /// Of the selected ones, noncurrent versions called `null`.
-    pub noncurrent_null: Count,
     /// Versions and markers that the state knew, and that no run of ours deleted, where the bucket
     /// is listed as empty now; 0 where it is not.
     pub vanished: u64,
@@ -189,7 +188,7 @@ pub struct Tally {
     /// Those of `present` that can be read now: part of `ready`.
     pub present_ready: Count,
     /// Stored once, and the file has changed or is gone since. Part of `missing`.
-    pub drifted: Drifted,
+    pub drifted: Named,
     /// Selected, and a file of it is to be looked at: `present` and `drifted` together.
     pub to_adopt: Count,
     /// Selected and in the archive.
@@ -198,8 +197,11 @@ pub struct Tally {
     pub unread: Count,
     /// Of those, the ones that the bag does not list yet.
     pub unsealed: Count,
-    /// Selected, but stored without proof, or missing and without a forecast of one.
-    pub unproven: Count,
+    /// The selected ones that may only be deleted where the outcome allows something, by what that
+    /// is: by their proof where they are stored, by its forecast where they are missing.
+    pub demanding: BTreeMap<Demands, Named>,
+    /// The delete markers that go with their versions, by what those ask for.
+    pub markers: BTreeMap<Demands, Named>,
     /// Storage classes that s3plan does not know, with one key each.
     pub unknown_classes: BTreeMap<String, String>,
     /// Keys of selected objects that are missing and that only the customer's own key can read
@@ -207,16 +209,16 @@ pub struct Tally {
     pub customer_keyed: Vec<String>,
 }
 
-/// Files that are no longer what they were when they were archived.
+/// Some object versions, counted, and the first of them by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Drifted {
-    /// How many, and their objects' bytes.
+pub struct Named {
+    /// How many, and their bytes.
     pub count: Count,
     /// The keys of the first ones.
     pub names: Vec<String>,
 }
 
-impl Drifted {
+impl Named {
     /// How many names are kept.
     pub const NAMES: usize = 10;
 
@@ -226,6 +228,13 @@ impl Drifted {
         if self.names.len() < Self::NAMES {
             self.names.push(key.to_owned());
         }
+    }
+
+    /// Adds others.
+    pub fn extend(&mut self, others: &Self) {
+        self.count = self.count + others.count;
+        let room = Self::NAMES.saturating_sub(self.names.len());
+        self.names.extend(others.names.iter().take(room).cloned());
     }
 }
 

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::model::{
-    BucketName, ObjectVersion, ProofForecast, Selection, Standing, Stretch, Tally, Thaw,
+    BucketName, DeleteDemand, Demand, Demands, ObjectVersion, ProofForecast, Selection, Standing,
+    Stretch, Tally, Thaw,
 };
 use crate::state::{Mark, Row, State, With};
 
@@ -30,6 +31,7 @@ pub(super) fn tally(
     mut on_disk: InPlace<'_>,
 ) -> Result<(Tally, Spread), ObserveError> {
     let (mut tally, mut missing) = (Tally::default(), Spread::default());
+    let mut key = OneKey::default();
     if let Some(inventory) = state.inventory(bucket)? {
         tally.inventory_digest = inventory.digest;
     }
@@ -40,12 +42,17 @@ pub(super) fn tally(
         from = last.number + 1;
         for row in &page {
             let missing_before = tally.missing;
-            count(&mut tally, row, selection, &mut on_disk)?;
+            if key.name != row.object.key {
+                std::mem::take(&mut key).settle(&mut tally);
+                key.name.clone_from(&row.object.key);
+            }
+            count(&mut tally, row, selection, &mut on_disk, &mut key)?;
             if tally.missing != missing_before {
                 missing.see(&row.object);
             }
         }
     }
+    key.settle(&mut tally);
     Ok((tally, missing))
 }
 
@@ -54,10 +61,12 @@ fn count(
     row: &Row,
     selection: &Selection,
     on_disk: &mut InPlace<'_>,
+    key: &mut OneKey,
 ) -> Result<(), ObserveError> {
     let object = &row.object;
     if object.delete_marker {
         tally.delete_markers += 1;
+        key.markers += u64::from(selection.takes_marker(object));
         return Ok(());
     }
     tally.listed.add(object.size);
@@ -69,9 +78,6 @@ fn count(
         return Ok(());
     }
     tally.selected.add(object.size);
-    if object.standing == Standing::Noncurrent && object.version_id.as_deref() == Some("null") {
-        tally.noncurrent_null.add(object.size);
-    }
     tally.by_class.entry(object.class.clone()).or_default().add(object.size);
     tally.folders.add(&object.key, object.size);
     if let Ok(at) = Timestamp::from_millisecond(object.last_modified_ms) {
@@ -89,12 +95,14 @@ fn count(
     if seen.is_drift(row) {
         tally.drifted.add(&object.key, object.size);
     }
+    let demands = demands(row, &seen);
+    if demands != Demands::default() {
+        tally.demanding.entry(demands).or_default().add(&object.key, object.size);
+        key.demands = key.demands.and(demands);
+    }
     match (&row.stored, &seen) {
-        (Some(stored), OnDisk::Whole) => {
+        (Some(_), OnDisk::Whole) => {
             tally.stored.add(object.size);
-            if !stored.proof.kind.permits_deletion() {
-                tally.unproven.add(object.size);
-            }
             if !row.marks.has(Mark::ReadBack) {
                 tally.unread.add(object.size);
             }
@@ -104,9 +112,6 @@ fn count(
         }
         _ => {
             tally.missing.add(object.size);
-            if object.proof_forecast() == ProofForecast::Unknown {
-                tally.unproven.add(object.size);
-            }
             let present = matches!(seen, OnDisk::Alike(_));
             if present || seen.is_drift(row) {
                 tally.to_adopt.add(object.size);
@@ -131,6 +136,39 @@ fn count(
         }
     }
     Ok(())
+}
+
+/// What has been seen of one key: its delete markers go only where all its versions do.
+#[derive(Default)]
+struct OneKey {
+    name: String,
+    demands: Demands,
+    markers: u64,
+}
+
+impl OneKey {
+    /// Counts its markers, once all its versions are known.
+    fn settle(self, tally: &mut Tally) {
+        for _ in 0..self.markers {
+            tally.markers.entry(self.demands).or_default().add(&self.name, 0);
+        }
+    }
+}
+
+/// What the outcome must allow before a version may be deleted.
+fn demands(row: &Row, seen: &OnDisk) -> Demands {
+    let object = &row.object;
+    let unprovable = match (&row.stored, seen) {
+        (Some(stored), OnDisk::Whole) => Demand::of(&stored.proof.kind),
+        _ if object.proof_forecast() == ProofForecast::Unknown => Demand::Twice,
+        _ => Demand::Nothing,
+    };
+    let null = object.version_id.as_deref() == Some("null");
+    let deletes = match object.standing {
+        Standing::Noncurrent if null => DeleteDemand::CompareFirst,
+        Standing::Noncurrent | Standing::Current => DeleteDemand::Nothing,
+    };
+    Demands { unprovable, deletes }
 }
 
 fn count_frozen(tally: &mut Tally, number: u64, object: &ObjectVersion) {

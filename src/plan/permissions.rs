@@ -53,21 +53,28 @@ pub enum Need {
 pub const PROBE_PREFIX: &str = ".s3plan-delete-probe-";
 
 /// What sealing writes into `bucket.json`; what may not be read is noted there as unknown.
-const SETTINGS: [&str; 15] = [
+const SETTINGS: [&str; 22] = [
     "s3:GetAccelerateConfiguration",
+    "s3:GetAnalyticsConfiguration",
+    "s3:GetBucketAbac",
     "s3:GetBucketAcl",
     "s3:GetBucketCORS",
     "s3:GetBucketLogging",
+    "s3:GetBucketMetadataTableConfiguration",
     "s3:GetBucketNotification",
     "s3:GetBucketObjectLockConfiguration",
     "s3:GetBucketOwnershipControls",
     "s3:GetBucketPolicy",
+    "s3:GetBucketPolicyStatus",
     "s3:GetBucketPublicAccessBlock",
     "s3:GetBucketRequestPayment",
     "s3:GetBucketTagging",
     "s3:GetBucketWebsite",
     "s3:GetEncryptionConfiguration",
+    "s3:GetIntelligentTieringConfiguration",
+    "s3:GetInventoryConfiguration",
     "s3:GetLifecycleConfiguration",
+    "s3:GetMetricsConfiguration",
     "s3:GetReplicationConfiguration",
 ];
 

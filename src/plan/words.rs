@@ -1,6 +1,7 @@
 //! A plan in words: the screen that `plan` prints, and the comment that reviewers read.
 
 mod columns;
+mod kept;
 mod money;
 
 use std::collections::BTreeSet;
@@ -9,8 +10,8 @@ use std::fmt::Write as _;
 use bytesize::ByteSize;
 
 use crate::model::{
-    Action, ActionKind, AfterArchive, Change, Count, Desired, Endpoint, Observed, PolicyChange,
-    SeenBucket, Tally, UnconditionalDeletes, Unprovable, Usd, counted, grouped,
+    Action, ActionKind, AfterArchive, Change, Count, Desired, Endpoint, Named, Observed,
+    PolicyChange, SeenBucket, Tally, UnconditionalDeletes, Unprovable, Usd, counted, grouped,
 };
 
 use super::prices::Prices;
@@ -35,6 +36,7 @@ pub fn tell(
         line(&mut text, format_args!(""));
         tell_bucket(&mut text, bucket, seen, |text, tally| {
             if let Some(archive) = &wanted.archive {
+                kept::tell(text, archive, seen.bucket.versioning, tally);
                 money::tell(text, archive, tally, prices);
             }
         });
@@ -179,19 +181,24 @@ fn tell_disk(text: &mut String, tally: &Tally) {
     }
     let drifted = &tally.drifted;
     if !drifted.count.is_empty() {
-        let mut told =
-            vec![format!("! {} changed on disk or gone:", grouped(drifted.count.objects))];
-        let more = drifted.count.objects.saturating_sub(drifted.names.len() as u64);
-        let last = drifted.names.len().saturating_sub(1);
-        for (place, name) in drifted.names.iter().enumerate() {
-            let comma = if place < last { "," } else { "" };
-            told.push(format!("{name:?}{comma}"));
-        }
-        if more > 0 {
-            told.push(format!("and {} more", grouped(more)));
-        }
-        line(text, format_args!("  {}", columns::wrapped(told.iter().map(String::as_str), 4)));
+        let head = format!("! {} changed on disk or gone:", grouped(drifted.count.objects));
+        tell_named(text, head, drifted);
     }
+}
+
+/// A line that names the first of some objects.
+fn tell_named(text: &mut String, head: String, named: &Named) {
+    let mut told = vec![head];
+    let more = named.count.objects.saturating_sub(named.names.len() as u64);
+    let last = named.names.len().saturating_sub(1);
+    for (place, name) in named.names.iter().enumerate() {
+        let comma = if place < last { "," } else { "" };
+        told.push(format!("{name:?}{comma}"));
+    }
+    if more > 0 {
+        told.push(format!("and {} more", grouped(more)));
+    }
+    line(text, format_args!("  {}", columns::wrapped(told.iter().map(String::as_str), 4)));
 }
 
 fn tell_tally(text: &mut String, archive: &PlannedArchive, tally: &Tally) {

@@ -41,8 +41,8 @@ pub struct Inventory {
     pub bytes: u64,
     /// When the listing was finished, in milliseconds since the Unix epoch.
     pub listed_at_ms: i64,
-    /// Whether objects of this bucket were ever brought home, whatever the listing shows now: a
-    /// place that is empty then is no new one.
+    /// Whether an archive of this bucket was ever begun, whatever the listing shows now: a place that
+    /// is empty then is no new one.
     #[serde(default)]
     pub archived: bool,
 }

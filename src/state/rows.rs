@@ -2,7 +2,6 @@
 
 use redb::ReadTransaction;
 
-use super::State;
 use super::bits::{Bit, Bits};
 use super::error::StateError;
 use super::inventory::Inventory;
@@ -12,6 +11,7 @@ use super::table::{
     self, COUNTS, FAILURES, Fault, HEADERS, INVENTORIES, MARKS, OBJECTS, ReadRows, STORED, Walk,
     number_in, row_key,
 };
+use super::{Care, State};
 use crate::model::{BucketName, Number};
 
 impl State {
@@ -23,7 +23,7 @@ impl State {
         self.read(|tx| inventory_in(tx, bucket))
     }
 
-    /// Whether any object of the bucket was ever brought home: its archive is somewhere.
+    /// Whether an archive of the bucket was ever begun: it is somewhere.
     ///
     /// # Errors
     /// Where the file cannot be read.
@@ -33,6 +33,22 @@ impl State {
                 Ok(inventory.archived || counts_in(tx, inventory.generation)?.stored.objects > 0)
             }
             None => Ok(false),
+        })
+    }
+
+    /// Remembers that the bucket's archive was begun, before anything is in it: an empty folder in
+    /// its place is no new one from here on.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn archive_begun(&self, bucket: &BucketName) -> Result<(), StateError> {
+        let key = bucket.as_str().as_bytes();
+        self.write(Care::Usual, |tx| {
+            let mut inventories = table::write(tx, INVENTORIES)?;
+            if let Some(inventory) = inventories.json::<Inventory>(key)? {
+                inventories.put_json(key, &Inventory { archived: true, ..inventory })?;
+            }
+            Ok(())
         })
     }
 

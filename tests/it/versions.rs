@@ -161,6 +161,84 @@ fn a_marker_over_a_version_that_stays_is_kept() {
     assert_eq!(scene.sandbox.snapshot()[BUCKET].keys(), [""; 0], "nothing came back to life");
 }
 
+const AGAIN: [&str; 3] = ["plan", "manifest.toml", "--detailed-exitcode"];
+
+/// What is wanted to stay is named in the plan and no action: some day there is nothing left to do.
+#[test]
+fn what_is_kept_is_named_in_the_plan_and_never_planned_again() {
+    let marker = |key: &str| ObjectSpec::marker(key).last_modified("2024-01-03T00:00:00Z");
+    let opaque = |key: &str| text(key, "opaque", "2024-01-01T00:00:00Z").sse("aws:kms");
+    let bucket = BucketSpec::new(BUCKET)
+        .versioning(Versioning::Enabled)
+        .object(opaque("opaque"))
+        .object(text("opaque", "plain", "2024-01-02T00:00:00Z"))
+        .object(marker("opaque"))
+        .object(text("plain", "plain", "2024-01-01T00:00:00Z"))
+        .object(marker("plain"))
+        .object(text("secret/x", "left out", "2024-01-01T00:00:00Z"))
+        .object(marker("secret/x"))
+        .object(marker("secret/y"));
+    let outcome = format!(r#"{ALL_OBJECTS}, exclude = ["secret/**"]"#);
+    let scene = Scene::retiring(world(bucket), &outcome);
+    scene.apply_through_the_gate(BUCKET).exits(0).blames("without this marker");
+    let left = scene.left(BUCKET);
+    let of = |key: &str| left.iter().filter(|left| left.starts_with(key)).count();
+    assert_eq!((of("opaque@"), of("plain@"), of("secret/")), (2, 0, 3), "{left:?}");
+    let again = scene.bed.s3plan(AGAIN).exits(0).says("nothing to do");
+    let again = again.says("kept in S3: 1 object, nothing that S3 holds proves them: \"opaque\"");
+    again.says("kept in S3: 1 delete marker, a version below them stays: \"opaque\"");
+}
+
+/// Kept for one reason or for the other: each is counted once, so that none is planned to go.
+#[test]
+fn what_is_kept_for_different_reasons_is_counted_once_each() {
+    let opaque = text("opaque", "opaque", "2024-01-01T00:00:00Z").sse("aws:kms");
+    // Something that stays lies above the `null` version, so that nothing ever makes it current.
+    let bucket = BucketSpec::new(BUCKET)
+        .versioning(Versioning::Suspended)
+        .object(opaque)
+        .object(text("under", "from before", "2024-01-01T00:00:00Z").version_id("null"))
+        .object(text("under", "with an id", "2024-01-02T00:00:00Z").sse("aws:kms"));
+    let scene = Scene::retiring(world(bucket), ALL_OBJECTS);
+    // No listing tells that these are no MD5s, so that the first plan hopes for more.
+    scene.apply_through_the_gate(BUCKET).exits(0);
+    scene.assert_nothing_lost();
+    let again = scene.bed.s3plan(AGAIN).exits(0).says("nothing to do");
+    let again = again.says("2 objects, nothing that S3 holds proves them: \"opaque\", \"under\"");
+    again.says("1 noncurrent `null` version, S3 has no conditional delete for them: \"under\"");
+}
+
+/// An outcome that allows more does not make a proof of what was archived without one.
+#[test]
+fn what_was_archived_without_proof_goes_only_once_it_was_fetched_anew() {
+    let opaque = || text("opaque", "opaque", "2024-01-01T00:00:00Z").sse("aws:kms");
+    let bucket = || BucketSpec::new(BUCKET).object(opaque());
+    let keep = r#"then = "delete-objects""#;
+    let twice = r#"then = "delete-objects", unprovable = "twice""#;
+    let scene = Scene::retiring(world(bucket()), keep);
+    scene.apply_through_the_gate(BUCKET).exits(0);
+    scene.assert_nothing_lost();
+    let replan = |outcome: &str| {
+        let manifest = crate::support::story::manifest_of(&world(bucket()), outcome);
+        scene.bed.write_manifest(&manifest);
+        scene.bed.s3plan(AGAIN)
+    };
+    replan(twice).exits(0).says("kept in S3: 1 object");
+    let retire = r#"then = "delete-bucket", unprovable = "twice""#;
+    replan(retire).exits(5).blames("s3plan state reset");
+    scene.bed.s3plan(["state", "reset", BUCKET, "--yes"]).exits(0);
+    replan(twice).exits(2);
+    scene.apply_through_the_gate(BUCKET).exits(0);
+    assert_eq!(scene.left(BUCKET), [""; 0]);
+    // And one that allows less keeps what was proven by less.
+    let scene = Scene::retiring(world(bucket()), r#"then = "keep", unprovable = "size""#);
+    scene.apply().exits(0);
+    let manifest = crate::support::story::manifest_of(&world(bucket()), twice);
+    scene.bed.write_manifest(&manifest);
+    scene.bed.s3plan(AGAIN).exits(0).says("kept in S3: 1 object");
+    scene.assert_nothing_lost();
+}
+
 /// An object that took the place of a `null` marker must not go in its stead.
 #[test]
 fn an_object_in_the_place_of_a_null_marker_survives() {

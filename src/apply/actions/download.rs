@@ -228,7 +228,10 @@ fn keep_batch(
             }
         }
     }
-    for kept in blocking(|| publish(place, got))? {
+    let kept = blocking(|| publish(place, got))?;
+    // Files that the path does not lead to any more are nowhere that anybody would look.
+    blocking(|| place.check_in_place())?;
+    for kept in kept {
         tally.objects += 1;
         tally.bytes += kept.stored.size;
         batch.headers(work.name(), kept.number, kept.headers);

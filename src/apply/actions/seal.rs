@@ -15,8 +15,10 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
     let configuration = work.door.configuration().await?;
     let rows = SealRows { work: Arc::clone(work), from: 0, page: Vec::new().into_iter() };
     let date = work.clock.now().strftime("%Y-%m-%d").to_string();
+    let bag = Arc::clone(&place);
     let sealed =
-        spawn_blocking(move || bag::seal(&place, rows, &configuration, Some(&date))).await??;
+        spawn_blocking(move || bag::seal(&bag, rows, &configuration, Some(&date))).await??;
+    blocking(|| place.check_in_place())?;
     blocking(|| mark_sealed(work))?;
     work.tick(action, action.objects, action.bytes)?;
     work.recorder.note(&format!(

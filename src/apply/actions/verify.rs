@@ -22,6 +22,8 @@ const AT_A_TIME: usize = 4;
 const HANDFUL: usize = 32;
 /// and only while they have fewer bytes than this.
 const HANDFUL_BYTES: u64 = 1 << 20;
+/// Files taken out of the archive together: for each lot the bag's manifest is read once.
+const TOGETHER: usize = 65_536;
 /// Rounds of fetching anew what read differently.
 const ROUNDS: usize = 2;
 
@@ -121,11 +123,15 @@ async fn read_rows(
     read: &mut Read,
 ) -> Result<BTreeSet<Number>, Trouble> {
     let mut wrong = BTreeSet::new();
+    let mut withdrawn = Vec::new();
     let mut from = 0;
     loop {
         work.unless_stopped()?;
         let page = work.page(from, With::Rows)?;
-        let Some(last) = page.last() else { return Ok(wrong) };
+        let Some(last) = page.last() else {
+            withdraw(work, place, &mut withdrawn)?;
+            return Ok(wrong);
+        };
         from = last.number + 1;
         let results: Vec<Vec<(Row, Result<ReadBack, ArchiveError>)>> =
             stream::iter(handfuls(page.into_iter().filter(&wanted)).into_iter().map(|rows| {
@@ -165,8 +171,7 @@ async fn read_rows(
             };
             if !row.marks.has(Mark::DeleteSent) {
                 // Else it may be the only copy by now, however bad.
-                blocking(|| place.withdraw(&stored.path))?;
-                batch.unstore(work.name(), row.number);
+                withdrawn.push((row.number, stored.path.clone()));
             }
             wrong.insert(row.number);
             let fact = Fact::ObjectFailed {
@@ -178,8 +183,26 @@ async fn read_rows(
             blocking(|| work.recorder.record(fact))?;
         }
         blocking(|| work.state.commit(batch))?;
+        if withdrawn.len() >= TOGETHER {
+            withdraw(work, place, &mut withdrawn)?;
+        }
         work.tick(action, read.objects, read.bytes)?;
     }
+}
+
+/// Takes the files of these rows out of the archive; nothing is stored of them any more.
+fn withdraw(work: &Work, place: &Archive, rows: &mut Vec<(Number, String)>) -> Result<(), Trouble> {
+    let rows = std::mem::take(rows);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<&str> = rows.iter().map(|(_, path)| path.as_str()).collect();
+    blocking(|| place.withdraw(&paths))?;
+    let mut batch = Batch::new();
+    for (number, _) in &rows {
+        batch.unstore(work.name(), *number);
+    }
+    Ok(blocking(|| work.state.commit(batch)).map(drop)?)
 }
 
 /// The key of an object that should be in the archive and is not.

@@ -1,6 +1,7 @@
 //! A bucket's way from a manifest to its end, told step by step on the sandbox.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use s3plan_sandbox::{Deletion, World};
 use serde_json::Value;
@@ -25,6 +26,11 @@ impl Scene {
     pub fn retiring(world: World, outcome: &str) -> Self {
         let manifest = manifest_of(&world, outcome);
         Self::new(world).planned(&manifest)
+    }
+
+    /// Where a bucket's archive is.
+    pub fn archive(&self, bucket: &str) -> PathBuf {
+        self.bed.path(&format!("archive/{bucket}"))
     }
 
     /// Applies without ever waiting.

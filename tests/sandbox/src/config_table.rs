@@ -14,6 +14,23 @@ pub struct Config {
     pub unset: Unset,
 }
 
+/// How many configurations a page of a list holds. Source: S3 API Reference,
+/// ListBucketInventoryConfigurations.
+pub const PAGE: usize = 100;
+
+impl Config {
+    /// The element that a listing of such configurations repeats, where a bucket can have many.
+    pub fn listed(&self) -> Option<&'static str> {
+        match self.query {
+            "analytics" => Some("AnalyticsConfiguration"),
+            "intelligent-tiering" => Some("IntelligentTieringConfiguration"),
+            "inventory" => Some("InventoryConfiguration"),
+            "metrics" => Some("MetricsConfiguration"),
+            _ => None,
+        }
+    }
+}
+
 /// The answer to the GET of a configuration that nobody has made.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unset {
@@ -37,7 +54,7 @@ macro_rules! config {
 }
 
 /// Every configuration document that a bucket can have.
-pub static CONFIGS: [Config; 15] = [
+pub static CONFIGS: [Config; 20] = [
     config!(
         "lifecycle",
         "BucketLifecycleConfiguration",
@@ -153,6 +170,50 @@ pub static CONFIGS: [Config; 15] = [
             "<ListInventoryConfigurationsResult \
              xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>false</IsTruncated>\
              </ListInventoryConfigurationsResult>"
+        )
+    ),
+    config!(
+        "analytics",
+        "BucketAnalyticsConfiguration",
+        ["GetAnalyticsConfiguration", "PutAnalyticsConfiguration"],
+        Unset::Document(
+            "<ListBucketAnalyticsConfigurationResult \
+             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>false</IsTruncated>\
+             </ListBucketAnalyticsConfigurationResult>"
+        )
+    ),
+    config!(
+        "metrics",
+        "BucketMetricsConfiguration",
+        ["GetMetricsConfiguration", "PutMetricsConfiguration"],
+        Unset::Document(
+            "<ListMetricsConfigurationsResult \
+             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>false</IsTruncated>\
+             </ListMetricsConfigurationsResult>"
+        )
+    ),
+    config!(
+        "abac",
+        "BucketAbac",
+        ["GetBucketAbac", "PutBucketAbac"],
+        Unset::Document(
+            "<AbacStatus xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <Status>Disabled</Status></AbacStatus>"
+        )
+    ),
+    config!(
+        "metadataConfiguration",
+        "BucketMetadataConfiguration",
+        ["GetBucketMetadataTableConfiguration", "CreateBucketMetadataTableConfiguration"],
+        Unset::Error("MetadataConfigurationNotFound", "The metadata configuration does not exist")
+    ),
+    config!(
+        "metadataTable",
+        "BucketMetadataTableConfiguration",
+        ["GetBucketMetadataTableConfiguration", "CreateBucketMetadataTableConfiguration"],
+        Unset::Error(
+            "MetadataTableConfigurationNotFound",
+            "The metadata table configuration does not exist"
         )
     ),
 ];

@@ -211,15 +211,10 @@ impl Op {
 
 /// Subresources that S3 has and this account has not; everything else in a query is a parameter.
 fn is_unknown_subresource(name: &str) -> bool {
-    const STRANGERS: [&str; 12] = [
-        "analytics",
-        "metrics",
+    const STRANGERS: [&str; 7] = [
         "session",
-        "metadataTable",
-        "metadataConfiguration",
         "metadataInventoryTable",
         "metadataJournalTable",
-        "abac",
         "torrent",
         "select",
         "encryption-context",

@@ -5,7 +5,7 @@ use s3s::Body;
 
 use super::{bucket, bucket_mut, canonical_id};
 use crate::call::{Call, Outcome, empty, xml};
-use crate::config_table::{Config, Unset};
+use crate::config_table::{Config, PAGE, Unset};
 use crate::policy;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
@@ -56,7 +56,10 @@ pub fn get(shared: &Shared, call: &Call, config: &Config) -> Outcome {
     let account = shared.account();
     let bucket = bucket(&account, call)?;
     if let Some(text) = bucket.config.get(config.query) {
-        return Ok(xml(text.clone()));
+        return match config.listed() {
+            None => Ok(xml(text.clone())),
+            Some(element) => Ok(xml(page_of(text, element, call)?)),
+        };
     }
     match config.unset {
         Unset::Document(text) => Ok(xml(text)),
@@ -65,6 +68,38 @@ pub fn get(shared: &Shared, call: &Call, config: &Config) -> Outcome {
         }
         Unset::OwnersAcl => Ok(xml(owners_acl(&bucket.owner))),
     }
+}
+
+/// A page of a list of configurations, which is kept as one document.
+fn page_of(text: &str, element: &str, call: &Call) -> Result<String, Refusal> {
+    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+    let mut each = Vec::new();
+    let mut rest = text;
+    while let Some((_, behind)) = rest.split_once(&open) {
+        let (inside, behind) = behind.split_once(&close).ok_or_else(Refusal::malformed)?;
+        each.push(format!("{open}{inside}{close}"));
+        rest = behind;
+    }
+    let from: usize = match call.query("continuation-token") {
+        None => 0,
+        Some(token) => token
+            .strip_prefix("page-")
+            .and_then(|number| number.parse().ok())
+            .ok_or_else(|| Refusal::argument("The continuation token provided is incorrect"))?,
+    };
+    let end = (from + PAGE).min(each.len());
+    let shown = each.get(from..end).unwrap_or_default().concat();
+    let root = text.trim_start_matches(|c| c != '<').split(['<', '>', ' ']).nth(1);
+    let root = root.ok_or_else(Refusal::malformed)?;
+    let more = end < each.len();
+    let next = if more {
+        format!("<NextContinuationToken>page-{end}</NextContinuationToken>")
+    } else {
+        String::new()
+    };
+    Ok(format!(
+        "<{root} xmlns=\"{S3_NAMESPACE}\">{shown}<IsTruncated>{more}</IsTruncated>{next}</{root}>"
+    ))
 }
 
 /// The PUT of a configuration document: kept as it came.

@@ -32,7 +32,9 @@ pub struct BucketSpec {
     /// Configuration documents as XML text, by subresource: `lifecycle`, `cors`, `website`,
     /// `tagging`, `encryption`, `acl`, `replication`, `logging`, `notification`,
     /// `requestPayment`, `publicAccessBlock`, `ownershipControls`, `intelligent-tiering`,
-    /// `accelerate`, `inventory`.
+    /// `accelerate`, `inventory`, `analytics`, `metrics`, `abac`, `metadataConfiguration`,
+    /// `metadataTable`. Where a bucket can have many configurations of a kind, the document is the
+    /// whole list; it is answered page by page.
     pub config: BTreeMap<String, String>,
     /// The objects. The same key again is the next version of it.
     #[serde(rename = "object")]
