@@ -25,6 +25,7 @@ mod planning;
 mod policy;
 mod policy_moto;
 mod policy_people;
+mod policy_put;
 mod policy_seaweed;
 mod policy_simulator;
 mod proof;
