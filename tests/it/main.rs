@@ -30,6 +30,7 @@ mod policy_seaweed;
 mod policy_simulator;
 mod proof;
 mod record;
+mod screens;
 mod servers;
 mod support;
 mod versions;
