@@ -9,6 +9,7 @@ pub mod account;
 mod apply;
 mod approve;
 mod completions;
+mod drift;
 pub mod exit;
 mod explain;
 mod info;

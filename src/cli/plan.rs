@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::apply;
 use crate::event::{Event, Fact};
-use crate::model::{ActionId, ActionKind, Desired, DesiredBucket};
+use crate::model::{ActionId, ActionKind, Desired, DesiredBucket, Reason};
 use crate::observe::{self, ObserveError};
 use crate::plan::prices::Prices;
 use crate::plan::{self, Plan};
@@ -12,6 +12,7 @@ use crate::report;
 use crate::state::{Open, PlanRow, State, StateError};
 
 use super::account::Account;
+use super::drift;
 use super::exit::{Exit, Failure};
 use super::permissions;
 use super::session::{Format, Session};
@@ -70,7 +71,13 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         desired.buckets.iter().map(|bucket| account.region_of(&bucket.name)).collect();
     let now = session.now();
     let mut listed_before = 0;
-    let wishes = Lookups::new(&aws, &account.caller).wishes(&desired.buckets).await?;
+    let mut wishes = Lookups::new(&aws, &account.caller).wishes(&desired.buckets).await?;
+    let settled = drift::settled_policies(&state, &desired.manifest)?;
+    for (bucket, wish) in desired.buckets.iter().zip(&mut wishes) {
+        if let Some(wish) = wish.as_mut().filter(|_| settled.contains(bucket.name.as_str())) {
+            wish.reason = Reason::PolicyDrifted;
+        }
+    }
     let mut observed = observe::look(
         &aws,
         &state,

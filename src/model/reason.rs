@@ -35,6 +35,8 @@ pub enum Reason {
     OtherPolicy,
     /// The manifest wants no policy.
     NoPolicyWanted,
+    /// The policy was what the manifest wants, and no plan asked for what it is now.
+    PolicyDrifted,
     /// A policy that was replaced before is put back.
     RolledBack,
 }
@@ -55,6 +57,9 @@ impl fmt::Display for Reason {
             Self::NotLocked => f.write_str("not locked as the manifest wants"),
             Self::OtherPolicy => f.write_str("the live policy is not the manifest's"),
             Self::NoPolicyWanted => f.write_str("the manifest wants no policy"),
+            Self::PolicyDrifted => {
+                f.write_str("drift: it was as wanted, and somebody replaced it since")
+            }
             Self::RolledBack => f.write_str("puts back what was there before"),
             Self::Then(then) => write!(f, "the manifest says then = \"{}\"", then.as_str()),
         }

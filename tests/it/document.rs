@@ -61,6 +61,25 @@ fn the_schemas_leave_room_for_what_a_minor_version_adds() {
     assert!(!validator.is_valid(&shown), "a major version may mean anything");
 }
 
+/// GitHub takes 65,536 characters in a comment.
+#[test]
+fn a_plan_of_hundreds_of_buckets_fits_a_comment() {
+    let named = |number| format!("photos-of-the-year-{number:03}");
+    let world = (0..300).fold(World::default(), |world, number| {
+        world.with(BucketSpec::new(&named(number)).text("a", "x"))
+    });
+    let scene = Scene::new(world).planned(
+        "[account]\nid = \"123456789012\"\n[bucket.\"*\"]\n\
+         archive = { to = \"archive/{bucket}\", then = \"delete-bucket\" }\n",
+    );
+    let whole = scene.bed.s3plan(["show"]).exits(0).stdout;
+    assert!(whole.chars().count() > 65_536, "a plan that does not fit as it is");
+    let comment = scene.bed.s3plan(["show", "--md"]).exits(0).stdout;
+    assert!(comment.chars().count() <= 65_536, "{}", comment.chars().count());
+    assert!(comment.contains("delete 300 buckets"), "the sum of it is there");
+    assert!(comment.contains("more lines: `s3plan show` tells them all"), "and what is not");
+}
+
 fn schema(of: &str) -> Value {
     TestBed::without_aws().s3plan(["schema", of]).exits(0).json()
 }

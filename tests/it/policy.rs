@@ -250,6 +250,37 @@ fn what_render_writes_is_what_a_lock_sets() {
     bed.s3plan(["policy", "diff", "photos"]).exits(0).says("already");
 }
 
+/// What nobody's plan asked for is told apart from what the manifest has come to want.
+#[test]
+fn a_policy_that_somebody_else_replaced_is_told_as_drift() {
+    let scene = scene_with_policy();
+    let bed = &scene.bed;
+    const DRIFT: &str = "drift: it was as wanted";
+    bed.write_manifest(LOCK_TO_ME);
+    let first = bed.s3plan(["plan", "manifest.toml"]).exits(0).says("not locked as the manifest");
+    assert!(!first.stdout.contains(DRIFT), "{first}");
+    bed.s3plan(["apply", "--yes"]).exits(0);
+    for between in ["nothing", "another plan"] {
+        if between == "another plan" {
+            bed.s3plan(["plan", "manifest.toml"]).exits(0).says("nothing to do");
+        }
+        set_policy(&scene, Some(BY_HAND));
+        bed.s3plan(["plan", "manifest.toml"]).exits(0).says(DRIFT);
+        let drifted = bed.read("plans/manifest.plan.toml");
+        bed.s3plan(["plan", "manifest.toml", "--detailed-exitcode"]).exits(2).says(DRIFT);
+        assert_eq!(bed.read("plans/manifest.plan.toml"), drifted, "planned twice: {between}");
+        bed.s3plan(["apply", "--yes"]).exits(0);
+    }
+    // Another wish is no drift, and neither is a rollback.
+    bed.write_manifest(&manifest("lock_to = [\"me\", \"bob\"]"));
+    let wanted = bed.s3plan(["plan", "manifest.toml"]).exits(0);
+    assert!(!wanted.stdout.contains(DRIFT), "{wanted}");
+    bed.s3plan(["apply", "--yes"]).exits(0);
+    bed.s3plan(["policy", "rollback", "photos", "--yes"]).exits(0);
+    let asked = bed.s3plan(["plan", "manifest.toml"]).exits(0);
+    assert!(!asked.stdout.contains(DRIFT), "{asked}");
+}
+
 #[test]
 fn a_policy_that_moved_since_the_plan_is_left_alone() {
     let scene = scene_with_policy();

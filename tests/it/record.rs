@@ -241,6 +241,35 @@ fn a_session_that_ends_in_mid_run_is_waited_for_and_gone_on_with() {
     assert!(unserved.is_empty(), "{unserved:#?}");
 }
 
+/// Credentials of a program that gives out short ones, as tools for single sign-on do.
+#[test]
+fn credentials_that_can_be_fetched_anew_are() {
+    let scene = planned();
+    let bed = &scene.bed;
+    let script = r#"#!/bin/sh
+        echo once >> "$HOME/fetched"
+        until=$(date -u -d '+5 seconds' +%Y-%m-%dT%H:%M:%SZ)
+        echo "{\"Version\": 1, \"AccessKeyId\": \"$KEY\", \"SecretAccessKey\": \"$SECRET\","
+        echo "\"Expiration\": \"$until\"}"
+    "#;
+    bed.write("../home/fetch", script);
+    let config = "[profile short]\nregion = us-east-1\ncredential_process = sh $HOME/fetch\n";
+    let home = bed.path("../home").display().to_string();
+    bed.write("../home/config", &config.replace("$HOME", &home));
+    let shell = |args: &str| {
+        bed.shell(&format!(
+            "KEY=$AWS_ACCESS_KEY_ID SECRET=$AWS_SECRET_ACCESS_KEY; export KEY SECRET; \
+             unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION; \
+             AWS_CONFIG_FILE=$HOME/config exec $S3PLAN --profile short {args}"
+        ))
+    };
+    shell("apply --yes").exits(3);
+    let fetched = bed.read("../home/fetched").lines().count();
+    assert!(fetched > 3, "for each request that would have come too late: {fetched}");
+    approve_both(bed);
+    shell("apply --yes").exits(0);
+}
+
 #[test]
 fn the_project_folder_moves_to_another_machine_in_mid_run() {
     let scene = planned();

@@ -237,6 +237,29 @@ fn a_deleted_user_in_a_policy_that_must_be_put_is_found_beforehand() {
     assert!(found.blockers.iter().any(|b| b.contains("AIDAGONE")), "{:?}", found.blockers);
 }
 
+/// S3 hands such an id back as the ARN behind it: what was put would never be read back.
+#[test]
+fn a_canonical_user_is_refused_unless_it_is_there_already() {
+    let canonical = |effect: &str| {
+        let id = "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be";
+        json!({"Version": "2012-10-17", "Statement": {"Effect": effect, "Action": "s3:GetObject",
+            "Principal": {"CanonicalUser": id}, "Resource": "arn:aws:s3:::photos/*"}})
+        .to_string()
+    };
+    let allow = canonical("Allow");
+    let found = compared(&wish(WantedDocument::Text(allow.clone())), None, &bob(), None);
+    assert!(found.blockers[0].contains("canonical user id `79a59df9"), "{:?}", found.blockers);
+    // A lock is added to a policy that has it.
+    let lock = lock_wish(vec![alice_as_identity()], LockMode::Full);
+    let found = compared(&lock, Some(&allow), &alice_calls(), None);
+    assert_eq!(found.blockers, [""; 0]);
+    assert!(found.change.expect("a change").document.expect("one").contains("CanonicalUser"));
+    // Whom such a Deny means cannot be told, so that it may be the caller.
+    let deny = canonical("Deny").replace("s3:GetObject", "s3:*").replace("photos/*", "photos");
+    let found = compared(&wish(WantedDocument::Text(deny)), None, &bob(), None);
+    assert!(found.blockers[0].contains("cannot be told beforehand"), "{:?}", found.blockers);
+}
+
 #[test]
 fn a_statement_that_stays_and_shuts_out_the_locked_is_found() {
     let other = lock(

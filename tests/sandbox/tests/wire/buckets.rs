@@ -1,6 +1,6 @@
 //! Identity, buckets, regions, owners, refusals, configuration.
 
-use s3plan_sandbox::{BucketSpec, Sandbox, UserSpec, World};
+use s3plan_sandbox::{BucketSpec, Sandbox, Step, UserSpec, World};
 
 use crate::client::Client;
 
@@ -184,4 +184,29 @@ fn the_documented_world_is_a_world() {
     assert_eq!(odd.header("x-amz-checksum-xxhash3"), Some("AAAAAAAAAAA="));
     let parts = carol.get("photos/half").query("uploadId", "upload-1").send();
     assert_eq!(parts.all("Size"), ["5242880", "10"]);
+    let dora = Client::user(&sandbox, "dora").region("eu-west-1");
+    assert_eq!(dora.head("photos/2019/film.mov").send().status, 403, "nothing allows her that");
+}
+
+/// What the IAM policy of a user or the bucket's policy allows, and no more; a Deny wins.
+#[test]
+fn a_user_with_an_iam_policy_may_do_what_it_says() {
+    let sandbox = account();
+    let text = r#"{"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::photos/a"},
+        {"Effect": "Deny", "Action": "s3:PutBucketPolicy", "Resource": "*"}]}"#;
+    let step = Step::UserPolicy { user: "alice".into(), text: text.into() };
+    let alice = Client::alice(&sandbox);
+    assert_eq!(alice.get("photos").query("list-type", "2").send().status, 200);
+    sandbox.step(&step);
+    assert_eq!(alice.get("photos/a").send().status, 200);
+    assert_eq!(alice.get("photos").query("list-type", "2").send().status, 403);
+    assert_eq!(alice.get("").send().status, 403, "nor what is about no bucket");
+    let allow = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*",
+        "Principal": {"AWS": "arn:aws:iam::123456789012:user/alice"},
+        "Resource": ["arn:aws:s3:::photos", "arn:aws:s3:::photos/*"]}}"#;
+    let policy = Step::Policy { bucket: "photos".into(), text: Some(allow.into()) };
+    sandbox.step(&policy);
+    assert_eq!(alice.get("photos").query("list-type", "2").send().status, 200);
+    assert_eq!(alice.put("photos", allow).query("policy", "").send().status, 403);
 }
