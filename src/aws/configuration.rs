@@ -285,9 +285,6 @@ const DEEPEST: usize = 64;
 /// is no whole document, or one that S3 would not write.
 pub(crate) fn read_xml(body: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(body).ok()?;
-    if is_deep(text) {
-        return None;
-    }
     let document = Document::parse(text).ok()?;
     let root = document.root_element();
     if root.tag_name().name() == "ListBucketResult" {
@@ -295,30 +292,14 @@ pub(crate) fn read_xml(body: &[u8]) -> Option<Value> {
         return Some(json!({"unknown": "NotImplemented"}));
     }
     Some(match root.children().any(|child| child.is_element()) {
-        true => to_json(root),
+        true => to_json(root, DEEPEST)?,
         false => Value::Null,
     })
 }
 
-/// Whether elements may be nested deeper than in any setting, by the tags alone: the parser, too,
-/// goes down a level an element.
-fn is_deep(text: &str) -> bool {
-    let mut depth = 0_usize;
-    for tag in text.split('<').skip(1) {
-        match tag.as_bytes().first() {
-            Some(b'/') => depth = depth.saturating_sub(1),
-            Some(b'!' | b'?') | None => {}
-            _ if tag.split('>').next().is_some_and(|tag| tag.ends_with('/')) => {}
-            _ => depth += 1,
-        }
-        if depth > DEEPEST {
-            return true;
-        }
-    }
-    false
-}
-
-fn to_json(node: Node<'_, '_>) -> Value {
+/// `None` where elements are nested deeper than so many levels.
+fn to_json(node: Node<'_, '_>, levels: usize) -> Option<Value> {
+    let below = levels.checked_sub(1)?;
     let mut fields = Map::new();
     // The kind of a grantee is an attribute.
     for attribute in node.attributes().filter(|attribute| attribute.name() == "type") {
@@ -326,11 +307,11 @@ fn to_json(node: Node<'_, '_>) -> Value {
     }
     let mut children = node.children().filter(Node::is_element).peekable();
     if children.peek().is_none() && fields.is_empty() {
-        return json!(node.text().unwrap_or_default());
+        return Some(json!(node.text().unwrap_or_default()));
     }
     for child in children {
         let name = child.tag_name().name();
-        let value = to_json(child);
+        let value = to_json(child, below)?;
         match fields.get_mut(name) {
             Some(Value::Array(list)) => list.push(value),
             Some(single) => *single = Value::Array(vec![single.take(), value]),
@@ -342,7 +323,7 @@ fn to_json(node: Node<'_, '_>) -> Value {
             }
         }
     }
-    Value::Object(fields)
+    Some(Value::Object(fields))
 }
 
 #[cfg(test)]

@@ -123,13 +123,13 @@ async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     }
 }
 
-/// Limits that end within a test's time.
+/// One attempt, and limits that no answer comes near which comes at all, on however busy a machine.
 pub(crate) fn quick() -> Tuning {
     Tuning {
         attempts: 1,
         patience: Duration::from_secs(5),
-        read_timeout: Duration::from_millis(300),
-        floor: Floor { bytes_per_second: 1000, window: Duration::from_millis(300) },
+        read_timeout: Duration::from_secs(60),
+        floor: Floor { bytes_per_second: 1000, window: Duration::from_secs(60) },
         // Tests count what is asked; those of the short way say so.
         data_plane: DataPlane::Sdk,
     }

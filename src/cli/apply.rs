@@ -396,26 +396,29 @@ pub(super) fn write_status(
     state::write_status(&project.state_folder(), &document)
 }
 
-/// Once: park. Twice: leave at once; what is recorded is durable either way.
-async fn heed_signals(stopper: Stopper, screen: Screen) {
+/// Once: park. Twice: leave at once; what is recorded is durable either way. Signals are heeded from
+/// the call on, before the future is first polled.
+fn heed_signals(stopper: Stopper, screen: Screen) -> impl Future<Output = ()> + Send + 'static {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).ok();
     let mut interrupt = listen(SignalKind::interrupt());
     let mut terminate = listen(SignalKind::terminate());
     let mut hangup = listen(SignalKind::hangup());
-    let mut next = async || {
-        let never = std::future::pending::<()>;
-        tokio::select! {
-            () = async { match &mut interrupt { Some(s) => { s.recv().await; } None => never().await } } => {}
-            () = async { match &mut terminate { Some(s) => { s.recv().await; } None => never().await } } => {}
-            () = async { match &mut hangup { Some(s) => { s.recv().await; } None => never().await } } => {}
-        }
-    };
-    next().await;
-    stopper.ask();
-    screen.err_line("Stopping: what is in flight is parked; once more leaves at once.");
-    next().await;
-    leave_at_once();
+    async move {
+        let mut next = async || {
+            let never = std::future::pending::<()>;
+            tokio::select! {
+                () = async { match &mut interrupt { Some(s) => { s.recv().await; } None => never().await } } => {}
+                () = async { match &mut terminate { Some(s) => { s.recv().await; } None => never().await } } => {}
+                () = async { match &mut hangup { Some(s) => { s.recv().await; } None => never().await } } => {}
+            }
+        };
+        next().await;
+        stopper.ask();
+        screen.err_line("Stopping: what is in flight is parked; once more leaves at once.");
+        next().await;
+        leave_at_once();
+    }
 }
 
 #[expect(clippy::exit, reason = "a person asked twice; the journal is durable up to its last fact")]

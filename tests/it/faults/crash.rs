@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use s3plan_sandbox::{BucketSpec, ObjectSpec, World};
 
 use super::range::{
-    CANARY, COLD, Range, SUSPENDED, Start, VERSIONS, each, is_long, next, status, tell,
+    CANARY, COLD, Range, SUSPENDED, Start, VERSIONS, each, is_long, next, number_of, status, tell,
 };
 use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
@@ -213,7 +213,7 @@ archive = { to = "archive/{bucket}", then = "delete-bucket", restore = { days = 
 fn random_kills_under_load_are_only_pauses() {
     let range = Range::of(MANY);
     let calm_ms = range.took.as_millis() as u64;
-    let wanted = if is_long() { 5_000 } else { 60 };
+    let wanted = number_of("S3PLAN_LONG_KILLS", 5_000, 60);
     let killed = AtomicU64::new(0);
     let mut seed = 2026;
     let seeds: Vec<u64> = (0..wanted).map(|_| next(&mut seed)).collect();
@@ -254,7 +254,7 @@ fn an_approval_left_beside_an_apply_that_is_killed_still_counts() {
         format!("{}[bucket.frozen]\narchive = {{ to = \"archive/{{bucket}}\" }}\n", VERSIONS.1);
     let scene = Scene::new(world).planned(&manifest);
     let first = scene.bed.spawn(["apply", "--yes"]);
-    let evidence = wait_for(Duration::from_secs(60), || {
+    let evidence = wait_for(Duration::from_secs(120), || {
         let rows = status(&scene)["buckets"].as_array()?.clone();
         let row = rows.into_iter().find(|row| row["bucket"] == "versions")?;
         row["evidence"].as_str().map(str::to_owned)

@@ -4,7 +4,7 @@
 //! Every shot ends in the same question: after going on to the end, are S3, the archive, what was
 //! deleted (each once, under its condition, served whole before) and `status` what a calm run leaves
 //! ([`range::Range::finish`])? Each test says on stderr how many cases it ran; with `S3PLAN_LONG=1`
-//! in the environment it runs more of them: `S3PLAN_LONG=1 cargo test --test it faults::`.
+//! in the environment it runs more of them: `S3PLAN_LONG=1 cargo test --workspace --test it faults::`.
 //!
 //! | fault | test | what holds |
 //! |---|---|---|
@@ -12,6 +12,8 @@
 //! | the resumption killed too, up to five times | `crash::crashes_during_the_resumption_…` | the same |
 //! | SIGKILL at random instants, 2,000 objects, up to 20 in a row | `crash::random_kills_…` | the same |
 //! | death between a request and its record | in the first row; the places are asserted by name | the intent is looked up |
+//! | many objects (a million in the long tier), all sorts of faults at random | `large::many_objects_…` | the whole life; memory and open files are flat |
+//! | a run dies with its probe object in the bucket, another plan follows | `crash::a_probe_object_…` | it is not taken for anybody's, and goes |
 //! | death while planning or approving | `crash::a_crash_while_planning_…` | the same plan, byte for byte |
 //! | an approval left beside a killed apply | `crash::an_approval_left_…` | it counts |
 //! | a panic in a task | `crash::a_panic_anywhere_…` | exit 1, told as a bug, only a pause |
@@ -61,6 +63,7 @@
 
 mod crash;
 mod disk;
+mod large;
 mod machine;
 mod network;
 mod platter;

@@ -2,6 +2,7 @@
 //! other run against.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -366,6 +367,16 @@ pub fn tell(words: &str) {
 /// Whether the long tiers are asked for.
 pub fn is_long() -> bool {
     std::env::var_os("S3PLAN_LONG").is_some()
+}
+
+/// How much a test does: as a variable says, or else as usual for the tier.
+pub fn number_of(variable: &str, long: u64, usual: u64) -> u64 {
+    let number = |text: OsString| text.to_str()?.parse().ok();
+    match std::env::var_os(variable) {
+        Some(text) => number(text).unwrap_or_else(|| panic!("{variable} is no number")),
+        None if is_long() => long,
+        None => usual,
+    }
 }
 
 /// The next number of a seeded sequence: the same shots in every run.

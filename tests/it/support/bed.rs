@@ -185,10 +185,14 @@ impl Running {
     /// Waits until it has said something on stderr, or has ended without a word.
     pub fn hear(&mut self) {
         let spoke = wait_for(RUN_LIMIT, || {
-            let has_ended = !matches!(self.child.try_wait(), Ok(None));
-            (has_ended || !self.stderr_so_far().is_empty()).then_some(())
+            (self.has_ended() || !self.stderr_so_far().is_empty()).then_some(())
         });
         assert!(spoke.is_some(), "not a word in {RUN_LIMIT:?}: {}", self.told);
+    }
+
+    /// Whether it has ended by itself, or by a signal.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     pub fn signal(&self, signal: Signal) {
