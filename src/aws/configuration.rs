@@ -247,13 +247,16 @@ fn read_page(body: &[u8], element: &str) -> Option<Page> {
         let child = children().find(|child| child.tag_name().name() == name);
         child.and_then(|child| child.text()).map(str::to_owned)
     };
-    let settings = children().filter(|child| child.tag_name().name() == element).map(to_json);
+    let settings = children()
+        .filter(|child| child.tag_name().name() == element)
+        .map(|child| to_json(child, DEEPEST))
+        .collect::<Option<_>>()?;
     let next = match (text_of("IsTruncated").as_deref(), text_of("NextContinuationToken")) {
         (Some("true"), Some(token)) => Next::At(token),
         (Some("true"), None) => Next::Untold,
         _ => Next::None,
     };
-    Some(Page { settings: settings.collect(), next })
+    Some(Page { settings, next })
 }
 
 /// What a refusal says of a setting: not set, or not to be known.
