@@ -15,6 +15,7 @@ mod examples;
 mod exits;
 mod faults;
 mod house;
+mod huge;
 mod interleavings;
 mod listing;
 mod main_job;

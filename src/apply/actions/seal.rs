@@ -15,9 +15,11 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
     let configuration = work.door.configuration().await?;
     let rows = SealRows { work: Arc::clone(work), from: 0, page: Vec::new().into_iter() };
     let date = work.clock.now().strftime("%Y-%m-%d").to_string();
+    let kept = Arc::clone(&place);
     let sealed =
         spawn_blocking(move || bag::seal(&place, rows, &configuration, Some(&date))).await??;
     blocking(|| mark_sealed(work))?;
+    blocking(|| kept.forget_partials())?;
     work.tick(action, action.objects, action.bytes)?;
     work.recorder.note(&format!(
         "{}: the bag at {} lists {} files ({}); check it any time with `sha256sum -c \
