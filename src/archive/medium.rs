@@ -10,6 +10,9 @@ use super::error::ArchiveError;
 use super::open::Archive;
 use super::publish::ONE_SYNC_FROM;
 
+/// Bytes read at a time.
+const BUFFER: usize = 256 << 10;
+
 /// How near to the medium a read-back came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readback {
@@ -100,7 +103,10 @@ pub(super) fn read_cold(
 
 fn hash(mut file: &File, medium: Readback, on: &mut dyn FnMut(u64)) -> io::Result<ReadBack> {
     let expected = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    let mut buffer = vec![0; expected.clamp(4 << 10, 256 << 10)];
+    if expected > BUFFER {
+        read_ahead(file)?;
+    }
+    let mut buffer = vec![0; expected.clamp(4 << 10, BUFFER)];
     let mut hash = Sha256::new();
     let mut size = 0;
     loop {
@@ -128,8 +134,18 @@ pub(super) fn drop_cache(file: &File, unwritten: Unwritten) -> io::Result<()> {
             other => other?,
         }
     }
-    fadvise(file, 0, None, Advice::DontNeed)?;
-    Ok(fadvise(file, 0, None, Advice::Sequential)?)
+    Ok(fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// Says that a file will be read from its beginning to its end.
+#[cfg(target_os = "linux")]
+fn read_ahead(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_ahead(_: &File) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(not(target_os = "linux"))]
