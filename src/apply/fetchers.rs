@@ -67,6 +67,12 @@ impl Fetchers {
         Fetcher { all: Arc::clone(self), permit }
     }
 
+    /// A fetcher where one is free at once.
+    pub fn try_enter(self: &Arc<Self>) -> Option<Fetcher> {
+        let permit = Arc::clone(&self.semaphore).try_acquire_owned().ok()?;
+        Some(Fetcher { all: Arc::clone(self), permit: Some(permit) })
+    }
+
     /// Counts bytes that came, or [`OBJECT`] for each object that is there, and steers where a window
     /// is over; `slow_downs` is how often S3 asked to slow down since the start.
     pub fn brought(&self, bytes: u64, slow_downs: u64) {

@@ -8,8 +8,9 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-/// Enough to keep a disk busy while others wait for it.
-const THREADS: usize = 4;
+/// Enough for one to wait for the disk while the other goes on. More only wait for each other: they
+/// all make their files in one folder.
+const THREADS: usize = 2;
 
 type Job = Box<dyn FnOnce() + Send>;
 

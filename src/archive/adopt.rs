@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
 use super::error::ArchiveError;
-use super::medium::{Readback, drop_cache};
+use super::medium::{Readback, Unwritten, drop_cache};
 use super::open::Archive;
 use super::publish::{ONE_SYNC_FROM, rename_new, sync_folder};
 use super::staged::set_mtime;
@@ -124,7 +124,7 @@ impl Found {
     /// # Errors
     /// The system's: then nothing is proven.
     pub fn read(&self, mut on: impl FnMut(&[u8])) -> io::Result<()> {
-        drop_cache(&self.file)?;
+        drop_cache(&self.file, Unwritten::Perhaps)?;
         let size = usize::try_from(self.size()).unwrap_or(usize::MAX);
         let mut buffer = vec![0; size.clamp(4 << 10, 256 << 10)];
         let mut file = &self.file;

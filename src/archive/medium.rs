@@ -8,6 +8,10 @@ use sha2::{Digest, Sha256};
 
 use super::error::ArchiveError;
 use super::open::Archive;
+use super::publish::ONE_SYNC_FROM;
+
+/// Bytes read at a time.
+const BUFFER: usize = 256 << 10;
 
 /// How near to the medium a read-back came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +34,44 @@ pub struct ReadBack {
     pub medium: Readback,
 }
 
+/// Whether bytes of a file may still wait in memory to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unwritten {
+    Perhaps,
+    Nothing,
+}
+
+/// An archive whose files are on the medium, so that many can be read back without syncing each: on a
+/// disk that is a wait for the medium, however clean the file is.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    archive: Archive,
+    unwritten: Unwritten,
+}
+
+impl Settled {
+    /// As [`Archive::read_back`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn read_back(&self, path: &str) -> Result<ReadBack, ArchiveError> {
+        self.archive.read_back_as(path, self.unwritten)
+    }
+}
+
 impl Archive {
+    /// Writes down whatever still waits in memory, for so many files to be read back: all at once
+    /// where that is cheaper than one by one, and else when each is read. A failure is no trouble
+    /// here: each file is then synced by itself, and what was lost reads back differently.
+    pub fn settle(&self, files: usize) -> Settled {
+        let at_once = files >= ONE_SYNC_FROM && self.medium() == Readback::Medium;
+        let unwritten = match at_once.then(|| self.sync_all()) {
+            Some(Ok(())) => Unwritten::Nothing,
+            Some(Err(_)) | None => Unwritten::Perhaps,
+        };
+        Settled { archive: self.clone(), unwritten }
+    }
+
     /// Reads a file of the archive (a path from the bag's root) back from its medium.
     ///
     /// The file has to be durable already: what is not yet written cannot be dropped from memory.
@@ -38,8 +79,13 @@ impl Archive {
     /// # Errors
     /// Where there is no plain file, and where reading fails: then nothing is proven.
     pub fn read_back(&self, path: &str) -> Result<ReadBack, ArchiveError> {
+        self.read_back_as(path, Unwritten::Perhaps)
+    }
+
+    fn read_back_as(&self, path: &str, unwritten: Unwritten) -> Result<ReadBack, ArchiveError> {
         let file = self.open_plain(path)?;
-        read_cold(&file, self.medium(), &mut |_| {})
+        drop_cache(&file, unwritten)
+            .and_then(|()| hash(&file, self.medium(), &mut |_| {}))
             .map_err(ArchiveError::io("read back", self.to().join(path)))
     }
 }
@@ -47,13 +93,20 @@ impl Archive {
 /// Hashes a file after dropping what this machine has of it in memory; says how many bytes more it
 /// has read.
 pub(super) fn read_cold(
-    mut file: &File,
+    file: &File,
     medium: Readback,
     on: &mut dyn FnMut(u64),
 ) -> io::Result<ReadBack> {
-    drop_cache(file)?;
+    drop_cache(file, Unwritten::Perhaps)?;
+    hash(file, medium, on)
+}
+
+fn hash(mut file: &File, medium: Readback, on: &mut dyn FnMut(u64)) -> io::Result<ReadBack> {
     let expected = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    let mut buffer = vec![0; expected.clamp(4 << 10, 256 << 10)];
+    if expected > BUFFER {
+        read_ahead(file)?;
+    }
+    let mut buffer = vec![0; expected.clamp(4 << 10, BUFFER)];
     let mut hash = Sha256::new();
     let mut size = 0;
     loop {
@@ -72,19 +125,31 @@ pub(super) fn read_cold(
 
 /// Pages that are clean are dropped; a file that was not synced yet is synced first.
 #[cfg(target_os = "linux")]
-pub(super) fn drop_cache(file: &File) -> io::Result<()> {
+pub(super) fn drop_cache(file: &File, unwritten: Unwritten) -> io::Result<()> {
     use rustix::fs::{Advice, fadvise};
-    match file.sync_data() {
-        // A read-only medium has nothing to sync.
-        Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => {}
-        other => other?,
+    if unwritten == Unwritten::Perhaps {
+        match file.sync_data() {
+            // A read-only medium has nothing to sync.
+            Err(e) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => {}
+            other => other?,
+        }
     }
-    fadvise(file, 0, None, Advice::DontNeed)?;
-    Ok(fadvise(file, 0, None, Advice::Sequential)?)
+    Ok(fadvise(file, 0, None, Advice::DontNeed)?)
+}
+
+/// Says that a file will be read from its beginning to its end.
+#[cfg(target_os = "linux")]
+fn read_ahead(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn drop_cache(_: &File) -> io::Result<()> {
+fn read_ahead(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn drop_cache(_: &File, _: Unwritten) -> io::Result<()> {
     Ok(())
 }
 

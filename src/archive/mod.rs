@@ -19,6 +19,7 @@ pub mod keymap;
 mod lock;
 mod medium;
 mod open;
+mod partial;
 mod publish;
 pub mod space;
 mod staged;
@@ -31,8 +32,9 @@ mod withdraw;
 
 pub use adopt::{Found, TakenIn};
 pub use error::{ArchiveError, Holder};
-pub use medium::{ReadBack, Readback};
+pub use medium::{ReadBack, Readback, Settled};
 pub use open::{Archive, Expect, Owner};
+pub use partial::{Partial, Range};
 pub use publish::{Published, TakenBy};
 pub use staged::Staged;
 pub use survey::{Seen, Survey, other_keys_name};

@@ -17,6 +17,7 @@ use super::beneath::Root;
 use super::error::ArchiveError;
 use super::lock;
 use super::medium::{Readback, medium_of};
+use super::partial;
 use super::publish::{Published, folds, replace};
 use super::staged::STAGING;
 use super::survey::in_the_way;
@@ -82,7 +83,7 @@ impl Drop for Shared {
 impl Archive {
     /// Takes the archive's lock and opens it, after making it where nothing is there.
     ///
-    /// What a killed run left in the staging folder is removed.
+    /// What a killed run left in the staging folder is removed, but for [`super::Partial`] files.
     ///
     /// # Errors
     /// [`ArchiveError::Held`], [`ArchiveError::Foreign`], [`ArchiveError::NotAnArchive`],
@@ -290,11 +291,13 @@ pub(super) fn is_empty(root: &Root, to: &Path) -> Result<bool, ArchiveError> {
     names().map_err(read)
 }
 
-/// Removes what a killed run left in the staging folder.
+/// Removes what a killed run left in the staging folder, but for files that can be gone on with.
 fn clear(staging: &OwnedFd) -> io::Result<()> {
+    let partial = partial::names(staging)?;
     for entry in Dir::read_from(staging)? {
         let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") && !partial.contains(name) {
             rustix::fs::unlinkat(staging, entry.file_name(), AtFlags::empty())?;
         }
     }

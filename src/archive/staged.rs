@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, Timespec, Timestamps, UTIME_OMIT, unlinkat};
 
 use super::beneath::{create_in, reopen_in};
 use super::error::ArchiveError;
@@ -31,6 +31,8 @@ pub struct Staged {
     broken: bool,
     /// Whether it still lies in the staging folder.
     kept: bool,
+    /// A file beside it there that goes with it.
+    notes: Option<String>,
 }
 
 impl Archive {
@@ -40,11 +42,19 @@ impl Archive {
         let name = format!("{:x}", shared.next_name.fetch_add(1, Ordering::Relaxed));
         let file = create_in(&shared.staging, &name)
             .map_err(ArchiveError::io("make a file in", shared.to.join(STAGING)))?;
-        Ok(Staged { shared, name, file: Some(file), appended: 0, broken: false, kept: true })
+        let file = Some(file);
+        Ok(Staged { shared, name, file, appended: 0, broken: false, kept: true, notes: None })
     }
 }
 
 impl Staged {
+    /// A file that was written as a partial one.
+    pub(super) fn of_partial(shared: &Arc<Shared>, name: String, notes: String) -> Self {
+        let shared = Arc::clone(shared);
+        let notes = Some(notes);
+        Self { shared, name, file: None, appended: 0, broken: false, kept: true, notes }
+    }
+
     /// Appends at the position where the last append ended.
     pub fn append(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         self.write_at(self.appended, bytes)?;
@@ -150,9 +160,13 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
+        // What is left behind is removed when the archive is opened again.
+        let gone = |name: &str| unlinkat(&self.shared.staging, name, AtFlags::empty());
         if self.kept {
-            // What is left behind is removed when the archive is opened again.
-            let _ = rustix::fs::unlinkat(&self.shared.staging, &self.name, AtFlags::empty());
+            let _ = gone(&self.name);
+        }
+        if let Some(notes) = &self.notes {
+            let _ = gone(notes);
         }
     }
 }
@@ -169,7 +183,7 @@ pub(super) fn set_mtime(file: &File, unix_ms: i64) -> io::Result<()> {
 }
 
 #[cfg(target_os = "linux")]
-fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+pub(super) fn reserve(file: &File, bytes: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
     match fallocate(file, FallocateFlags::KEEP_SIZE, 0, bytes) {
@@ -179,6 +193,6 @@ fn reserve(file: &File, bytes: u64) -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn reserve(_: &File, _: u64) -> io::Result<()> {
+pub(super) fn reserve(_: &File, _: u64) -> io::Result<()> {
     Ok(())
 }

@@ -10,8 +10,8 @@
 //! and asked for. Keys there: they are the first page of a new segment, and nothing is lost.
 //! None: the range is shorter by that much, at the price of one request. A segment that reaches the
 //! next one's beginning is over, and has fetched half a page too much on average. Both prices
-//! together stay below a twelfth of the requests that had to be made anyway, so small buckets are
-//! listed at one place, and large ones soon at [`LANES`].
+//! together stay below a twelfth of the requests that had to be made anyway, but for a few in advance:
+//! small buckets are listed at one place, and large ones soon at [`LANES`].
 //!
 //! Memory: a page for each request under way, and a little for each segment; what is fetched before
 //! its turn waits in nameless files (see [`super::spool`]).
@@ -31,13 +31,16 @@ use crate::model::ObjectVersion;
 /// Requests under way at a time.
 const LANES: usize = 32;
 /// Pages that had to be fetched for each request that was only worth a try.
-const PAGES_A_GUESS: f64 = 14.0;
+const PAGES_A_GUESS: f64 = 16.0;
+/// Tries in advance, so that a listing is wide before many pages have paid for it; one for each two
+/// full pages at most.
+const ADVANCE: f64 = 8.0;
 /// What a segment costs beyond its pages: half of its last one.
 const OVERSHOOT: f64 = 0.6;
 /// Keys on a full page.
 const PAGE: f64 = 1000.0;
-/// The least number of keys ahead that makes splitting a segment worth its price.
-const WORTH_SPLITTING: f64 = 6.0 * PAGE;
+/// The least number of pages ahead that makes splitting a segment worth its price.
+const WORTH_SPLITTING: f64 = 6.0;
 /// Pages handed out that nobody has taken yet.
 const AHEAD: usize = 4;
 /// One in so many keys is looked at for its characters.
@@ -103,7 +106,7 @@ impl WideListing {
         let (sender, pages) = mpsc::channel(AHEAD);
         let folder = folder.to_owned();
         let driver = tokio::spawn(async move {
-            let ended = Drive::new(keys, folder).run(&sender).await.map(|()| None);
+            let ended = Drive::new(keys, folder, PAGE).run(&sender).await.map(|()| None);
             // Where nobody listens any more, nobody wants to know.
             let _ = sender.send(ended).await;
         });
@@ -217,12 +220,14 @@ struct Drive<K: Keys> {
     tries: usize,
     /// With fewer keys ahead a segment is not worth splitting.
     least: f64,
+    /// Keys on a full page.
+    page: f64,
     /// Set once a try was answered with an error: some servers do not take any place.
     narrow: bool,
 }
 
 impl<K: Keys> Drive<K> {
-    fn new(source: K, folder: PathBuf) -> Self {
+    fn new(source: K, folder: PathBuf, page: f64) -> Self {
         let first = Segment {
             id: 0,
             bound: None,
@@ -245,7 +250,8 @@ impl<K: Keys> Drive<K> {
             keys: 0,
             price: 0.0,
             tries: 0,
-            least: WORTH_SPLITTING,
+            least: WORTH_SPLITTING * page,
+            page,
             narrow: false,
         }
     }
@@ -304,7 +310,8 @@ impl<K: Keys> Drive<K> {
 
     fn can_pay(&self) -> bool {
         let price = self.price + self.tries as f64 + 1.0;
-        !self.narrow && price * PAGES_A_GUESS <= self.keys as f64 / PAGE
+        let pages = self.keys as f64 / self.page;
+        !self.narrow && price <= pages / PAGES_A_GUESS + (pages / 2.0).min(ADVANCE)
     }
 
     /// The place that promises most.
@@ -414,7 +421,7 @@ impl<K: Keys> Drive<K> {
         segment.over = !more;
         segment.run = more.then_some(run);
         // One that ends on its first page has cost what of that page is not its own.
-        self.price += if more { OVERSHOOT } else { 1.0 - (keys as f64 / PAGE).min(1.0) };
+        self.price += if more { OVERSHOOT } else { 1.0 - (keys as f64 / self.page).min(1.0) };
         self.keys += keys;
         self.next_id += 1;
         self.segments.insert(at + 1, segment);

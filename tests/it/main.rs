@@ -18,6 +18,7 @@ mod examples;
 mod exits;
 mod faults;
 mod house;
+mod huge;
 mod interleavings;
 mod ladder;
 mod listing;

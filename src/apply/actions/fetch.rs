@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::mend::mend;
 use super::parts::{Parts, is_corrupt, offer, real_part_sizes, sizes_of_parts};
+use super::pieces;
 use super::sink::Sink;
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
 use crate::archive::{Archive, Staged, keymap};
-use crate::aws::{AwsError, Body, ErrorKind, Get};
+use crate::aws::{AwsError, Body, ErrorKind, Get, Head};
 use crate::model::{ObjectHeaders, ObjectVersion, Proof, ProofForecast, ProofKind, Unprovable};
 use crate::proof::{self, Digests, Hasher, Ladder, Offer, Verdict};
 use crate::state::Row;
@@ -47,7 +50,11 @@ pub(super) fn path_of(row: &Row) -> String {
 }
 
 /// Fetches and proves one object.
-pub(super) async fn fetch(work: &Work, place: &Arc<Archive>, row: Row) -> Result<Fetch, Trouble> {
+pub(super) async fn fetch(
+    work: &Arc<Work>,
+    place: &Arc<Archive>,
+    row: Row,
+) -> Result<Fetch, Trouble> {
     let mut part_sizes = Vec::new();
     let mut why = String::new();
     // What the last download gave, where nothing matched it.
@@ -126,7 +133,7 @@ pub(super) struct Received {
 
 /// Streams one object into the staging folder, digesting on the way.
 async fn receive(
-    work: &Work,
+    work: &Arc<Work>,
     place: &Arc<Archive>,
     object: &ObjectVersion,
     part_sizes: &[u64],
@@ -142,41 +149,23 @@ async fn receive(
     if part_sizes.is_empty() && by_parts {
         part_sizes = sizes_of_parts(work, object, None).await?;
     }
+    if object.size >= pieces::HUGE {
+        return receive_huge(work, place, object, part_sizes, parts).await;
+    }
     let mut got = ask_for(work, object, None).await?;
-    let (mut headers, mut ladder) = offered(object, &got, &part_sizes, parts)?;
+    let (mut headers, mut ladder) = offered(object, &got.head, &part_sizes, parts)?;
     if ladder.wants_part_sizes() && part_sizes.is_empty() {
         // The listing did not say so, but only the parts can prove this one.
         drop(got);
         part_sizes = sizes_of_parts(work, object, Some(&headers)).await?;
         got = ask_for(work, object, None).await?;
-        (headers, ladder) = offered(object, &got, &part_sizes, parts)?;
+        (headers, ladder) = offered(object, &got.head, &part_sizes, parts)?;
     }
     let mut sink = Sink::open(&work.writers, place, object, Hasher::new(&ladder));
-    let mut breaks = 0;
-    let mut pause = PAUSE;
-    loop {
-        let before = sink.received();
-        match pour(work, &mut got.body, &mut sink).await {
-            Ok(()) => break,
-            Err(Poured::Trouble(trouble)) => return Err(trouble),
-            Err(Poured::Disk) => return Err(sink.fault().await),
-            Err(Poured::Broke(error)) => {
-                breaks = if sink.received() > before { 0 } else { breaks + 1 };
-                if breaks >= BREAKS || !can_resume(&error) {
-                    return Err(error.into());
-                }
-                tokio::select! {
-                    () = work.clock.sleep(pause) => {}
-                    () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
-                }
-                pause = if breaks == 0 { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
-                if sink.received() == object.size {
-                    break;
-                }
-                let rest = Some((sink.received(), object.size)).filter(|(from, _)| *from > 0);
-                got = ask_for(work, object, rest).await?;
-            }
-        }
+    match pour_range(work, object, (0, object.size), Some(got), &mut sink).await {
+        Ok(()) => {}
+        Err(Poured::Trouble(trouble)) => return Err(trouble),
+        Err(Poured::Disk) => return Err(sink.fault().await),
     }
     let (staged, digests) = sink.close().await?;
     if headers.tag_count > 0 {
@@ -185,20 +174,44 @@ async fn receive(
     Ok(Received { staged, digests, ladder, headers })
 }
 
-/// What an answered GET offers to prove the object by, with the part sizes known so far.
+/// The same for a huge one, in pieces.
+async fn receive_huge(
+    work: &Arc<Work>,
+    place: &Arc<Archive>,
+    object: &ObjectVersion,
+    mut part_sizes: Vec<u64>,
+    parts: Parts,
+) -> Result<Received, Trouble> {
+    let version = object.version_id.as_deref();
+    // Ranges come without checksums: those of the whole are asked for first.
+    let head = work.door.head(&object.key, version, Some(&object.etag)).await?;
+    let (mut headers, mut ladder) = offered(object, &head, &part_sizes, parts)?;
+    if ladder.wants_part_sizes() && part_sizes.is_empty() {
+        part_sizes = sizes_of_parts(work, object, Some(&headers)).await?;
+        (headers, ladder) = offered(object, &head, &part_sizes, parts)?;
+    }
+    let hasher = Hasher::new(&ladder);
+    let (staged, digests) = pieces::receive(work, place, object, &part_sizes, hasher).await?;
+    if headers.tag_count > 0 {
+        headers.tags = Some(work.door.tags(&object.key, version).await?);
+    }
+    Ok(Received { staged, digests, ladder, headers })
+}
+
+/// What the head of an answer offers to prove the object by, with the part sizes known so far.
 fn offered(
     object: &ObjectVersion,
-    got: &Get,
+    head: &Head,
     part_sizes: &[u64],
     parts: Parts,
 ) -> Result<(ObjectHeaders, Ladder), Trouble> {
-    if got.head.size != object.size {
+    if head.size != object.size {
         return Err(Trouble::Ends(End::Stale(format!(
             "{:?} has {} bytes now and had {} when it was listed",
-            object.key, got.head.size, object.size
+            object.key, head.size, object.size
         ))));
     }
-    let mut headers = got.head.headers.clone();
+    let mut headers = head.headers.clone();
     part_sizes.clone_into(&mut headers.part_sizes);
     let ladder = Ladder::of(&offer(object, &headers, parts));
     Ok((headers, ladder))
@@ -220,28 +233,87 @@ async fn ask_for(
     work.door.get(&object.key, version, &object.etag, range).await
 }
 
-/// Why pouring stopped before the end of the body.
-enum Poured {
-    /// The line broke: the rest can be asked for.
-    Broke(AwsError),
+/// Takes the bytes of an object or of a range of it.
+pub(super) trait Pour {
+    /// How many bytes it has taken.
+    fn received(&self) -> u64;
+
+    /// Takes the next bytes. An error says that it takes no more.
+    async fn pour(&mut self, chunk: Bytes) -> Result<(), ()>;
+}
+
+/// Why pouring stopped before the end.
+pub(super) enum Poured {
     /// The disk did not take it.
     Disk,
     /// Something that ends the action.
     Trouble(Trouble),
 }
 
-async fn pour(work: &Work, body: &mut Body, sink: &mut Sink) -> Result<(), Poured> {
+/// Pours a range of an object, from an answer that is there already or a new one, and asks for the
+/// rest of it wherever a body breaks off.
+pub(super) async fn pour_range(
+    work: &Work,
+    object: &ObjectVersion,
+    (first, end): (u64, u64),
+    got: Option<Get>,
+    sink: &mut impl Pour,
+) -> Result<(), Poured> {
+    let told = |error: AwsError| Poured::Trouble(error.into());
+    let mut got = got;
+    let mut breaks = 0;
+    let mut pause = PAUSE;
     loop {
-        let chunk = tokio::select! {
-            chunk = body.chunk() => chunk.map_err(Poured::Broke)?,
-            () = work.stop.wait() => {
-                return Err(Poured::Trouble(Trouble::Ends(End::Parked)));
+        let before = sink.received();
+        let at = first + before;
+        let mut answer = match got.take() {
+            Some(answer) => answer,
+            None => {
+                let part = Some((at, end)).filter(|_| at > 0 || end < object.size);
+                ask_for(work, object, part).await.map_err(told)?
             }
         };
-        let Some(chunk) = chunk else { return Ok(()) };
-        work.throttle.pass(chunk.len()).await;
-        work.brought(chunk.len() as u64);
-        sink.pour(chunk).await.map_err(|()| Poured::Disk)?;
+        match pour(work, &mut answer.body, sink).await? {
+            None => return Ok(()),
+            Some(error) => {
+                breaks = if sink.received() > before { 0 } else { breaks + 1 };
+                if breaks >= BREAKS || !can_resume(&error) {
+                    return Err(told(error));
+                }
+                drop(answer);
+                tokio::select! {
+                    () = work.clock.sleep(pause) => {}
+                    () = work.stop.wait() => return Err(Poured::Trouble(Trouble::Ends(End::Parked))),
+                }
+                pause = if breaks == 0 { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
+                if first + sink.received() == end {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Pours a body to its end; answers why its line broke, if it did.
+async fn pour(
+    work: &Work,
+    body: &mut Body,
+    sink: &mut impl Pour,
+) -> Result<Option<AwsError>, Poured> {
+    loop {
+        let chunk = tokio::select! {
+            chunk = body.chunk() => chunk,
+            () = work.stop.wait() => return Err(Poured::Trouble(Trouble::Ends(End::Parked))),
+        };
+        match chunk {
+            Ok(Some(chunk)) => {
+                work.throttle.pass(chunk.len()).await;
+                work.brought(chunk.len() as u64);
+                sink.pour(chunk).await.map_err(|()| Poured::Disk)?;
+            }
+            Ok(None) => return Ok(None),
+            Err(error) => return Ok(Some(error)),
+        }
     }
 }
 

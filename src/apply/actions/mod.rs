@@ -10,6 +10,7 @@ mod download;
 mod fetch;
 mod mend;
 mod parts;
+mod pieces;
 mod probe_deletes;
 mod restore;
 mod seal;

@@ -20,6 +20,7 @@ pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Troubl
         spawn_blocking(move || bag::seal(&bag, rows, &configuration, Some(&date))).await??;
     blocking(|| place.check_in_place())?;
     blocking(|| mark_sealed(work))?;
+    blocking(|| place.forget_partials())?;
     work.tick(action, action.objects, action.bytes)?;
     work.recorder.note(&format!(
         "{}: the bag at {} lists {} ({}); check it any time with `sha256sum -c \

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::fetch::Pour;
 use crate::apply::end::{End, Trouble};
 use crate::apply::writers::Writers;
 use crate::archive::{Archive, ArchiveError, Staged};
@@ -76,22 +77,6 @@ impl Sink {
         Self { received: 0, way }
     }
 
-    /// How many bytes it has taken.
-    pub fn received(&self) -> u64 {
-        self.received
-    }
-
-    /// Takes the next bytes. An error says that it takes no more: [`Sink::fault`] says why.
-    pub async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
-        let bytes = chunk.len() as u64;
-        match &mut self.way {
-            Way::Small { chunks, .. } => chunks.push(chunk),
-            Way::Large { sender, .. } => sender.send(chunk).await.map_err(|_| ())?,
-        }
-        self.received += bytes;
-        Ok(())
-    }
-
     /// Ends the body: the file is in the staging folder.
     pub async fn close(self) -> Result<(Staged, Digests), Trouble> {
         match self.way {
@@ -112,6 +97,22 @@ impl Sink {
             Err(trouble) => trouble,
             Ok(_) => stopped(),
         }
+    }
+}
+
+impl Pour for Sink {
+    fn received(&self) -> u64 {
+        self.received
+    }
+
+    async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
+        let bytes = chunk.len() as u64;
+        match &mut self.way {
+            Way::Small { chunks, .. } => chunks.push(chunk),
+            Way::Large { sender, .. } => sender.send(chunk).await.map_err(|_| ())?,
+        }
+        self.received += bytes;
+        Ok(())
     }
 }
 

@@ -133,12 +133,17 @@ async fn read_rows(
             return Ok(wrong);
         };
         from = last.number + 1;
+        let rows: Vec<Row> = page.into_iter().filter(&wanted).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let settled = blocking(|| place.settle(rows.len()));
         let results: Vec<Vec<(Row, Result<ReadBack, ArchiveError>)>> =
-            stream::iter(handfuls(page.into_iter().filter(&wanted)).into_iter().map(|rows| {
-                let place = Arc::clone(place);
+            stream::iter(handfuls(rows.into_iter()).into_iter().map(|rows| {
+                let settled = settled.clone();
                 let read = move |row: Row| {
                     let path = row.stored.as_ref().map_or("", |stored| stored.path.as_str());
-                    let result = place.read_back(path);
+                    let result = settled.read_back(path);
                     (row, result)
                 };
                 spawn_blocking(move || rows.into_iter().map(read).collect())
@@ -148,9 +153,6 @@ async fn read_rows(
             .await
             .into_iter()
             .collect::<Result<_, _>>()?;
-        if results.is_empty() {
-            continue;
-        }
         let at_ms = work.clock.now().as_millisecond();
         let mut batch = Batch::new();
         for (row, result) in results.into_iter().flatten() {

@@ -1,0 +1,304 @@
+//! Brings one huge object home in pieces, several at a time, and goes on after a kill where it was.
+//!
+//! ```text
+//!   pieces not noted yet ─► ranged GETs ─► written in place ─► synced ─► noted
+//!                          (as many as there are            │
+//!                           idle fetchers)                  └─► digests, piece by piece in order
+//! ```
+//!
+//! The digests go by what the file holds, in the order of the object, whoever wrote it: pieces of an
+//! earlier run are proven like those of this one. They read what was written a moment before, from
+//! memory.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio::task::{JoinSet, spawn_blocking};
+
+use super::fetch::{Pour, Poured, pour_range};
+use crate::apply::end::{End, Trouble};
+use crate::apply::work::Work;
+use crate::apply::writers::Writers;
+use crate::archive::{Archive, ArchiveError, Partial, Range, Staged};
+use crate::model::ObjectVersion;
+use crate::proof::{Digests, Hasher};
+
+/// From how many bytes on an object is fetched in pieces.
+pub(super) const HUGE: u64 = 64 << 20;
+/// About how large a piece is.
+const PIECE: u64 = 16 << 20;
+/// Pieces of one object under way at a time.
+const AT_A_TIME: usize = 16;
+/// Bytes of a piece that wait for the disk together.
+const HANDFUL: usize = 1 << 20;
+/// What came is synced and noted so often.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
+
+/// Fetches an object; its file is whole then, but not proven.
+pub(super) async fn receive(
+    work: &Arc<Work>,
+    place: &Arc<Archive>,
+    object: &ObjectVersion,
+    part_sizes: &[u64],
+    hasher: Hasher,
+) -> Result<(Staged, Digests), Trouble> {
+    let (name, size, archive) = (name_of(object), object.size, Arc::clone(place));
+    let partial = spawn_blocking(move || archive.partial(&name, size)).await??;
+    let partial = Arc::new(partial);
+    let (there, missing) = sort(cut(size, part_sizes), partial.done());
+    let (written, to_digest) = mpsc::channel();
+    for piece in there {
+        // The receiver lives until the sender is gone.
+        let _ = written.send(piece);
+    }
+    let digesting = {
+        let partial = Arc::clone(&partial);
+        spawn_blocking(move || digest(&partial, size, &to_digest, hasher))
+    };
+    let fetched = fetch(work, object, &partial, missing, written).await;
+    let digests = digesting.await??;
+    fetched?;
+    let mtime_ms = object.last_modified_ms;
+    let digests = digests.ok_or_else(stopped)?;
+    let partial = Arc::into_inner(partial).ok_or_else(stopped)?;
+    let staged = spawn_blocking(move || -> Result<Staged, ArchiveError> {
+        let mut staged = partial.finish();
+        staged.set_mtime(mtime_ms)?;
+        staged.park()?;
+        Ok(staged)
+    });
+    Ok((staged.await??, digests))
+}
+
+/// What an object's file is called while it is fetched: the same in every run, as long as it is the
+/// same object.
+fn name_of(object: &ObjectVersion) -> String {
+    let mut hash = Sha256::new();
+    let version = object.version_id.as_deref().unwrap_or_default();
+    for text in [object.key.as_str(), version, object.etag.as_str()] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    }
+    hex::encode(&hash.finalize()[..16])
+}
+
+/// Cuts an object into pieces: along the parts of its upload where those are alike, for that is how
+/// it is stored.
+fn cut(size: u64, part_sizes: &[u64]) -> Vec<Range> {
+    let piece = match part_sizes.first() {
+        Some(&part) if part_sizes.len() > 1 && part >= PIECE => part.div_ceil(part / PIECE),
+        Some(&part) if part_sizes.len() > 1 && part > 0 => PIECE / part * part,
+        _ => PIECE,
+    };
+    let firsts = (0..size).step_by(usize::try_from(piece).unwrap_or(usize::MAX));
+    firsts.map(|first| (first, size.min(first + piece))).collect()
+}
+
+/// Tells the pieces that are noted from those that are missing.
+fn sort(pieces: Vec<Range>, done: &[Range]) -> (Vec<Range>, Vec<Range>) {
+    let noted = |(first, end): &Range| done.iter().any(|(from, to)| from <= first && end <= to);
+    pieces.into_iter().partition(noted)
+}
+
+/// Fetches pieces in order, several at a time, and notes them.
+async fn fetch(
+    work: &Arc<Work>,
+    object: &ObjectVersion,
+    partial: &Arc<Partial>,
+    missing: Vec<Range>,
+    written: mpsc::Sender<Range>,
+) -> Result<(), Trouble> {
+    let mut missing = missing.into_iter().peekable();
+    let mut tasks: JoinSet<Result<Range, Trouble>> = JoinSet::new();
+    let mut unnoted = Vec::new();
+    let object = Arc::new(object.clone());
+    let mut early = None;
+    while early.is_none() {
+        // The first goes by the turn that the object has; others where there are turns to spare.
+        while missing.peek().is_some() && tasks.len() < AT_A_TIME {
+            let turn = work.fetchers.try_enter();
+            if turn.is_none() && !tasks.is_empty() {
+                break;
+            }
+            let Some(piece) = missing.next() else { break };
+            let (work, object) = (Arc::clone(work), Arc::clone(&object));
+            let partial = Arc::clone(partial);
+            tasks.spawn(async move {
+                let fetched = fetch_piece(&work, &object, &partial, piece).await;
+                drop(turn);
+                fetched
+            });
+        }
+        let note = !unnoted.is_empty();
+        tokio::select! {
+            ended = tasks.join_next() => match ended {
+                None => break,
+                Some(ended) => match ended? {
+                    Ok(piece) => {
+                        let _ = written.send(piece);
+                        unnoted.push(piece);
+                    }
+                    Err(trouble) => early = Some(trouble),
+                },
+            },
+            () = work.clock.sleep(NOTE_EVERY), if note => note_all(partial, &mut unnoted).await?,
+        }
+    }
+    tasks.shutdown().await;
+    match early {
+        None => Ok(()),
+        Some(trouble) => {
+            if !unnoted.is_empty() {
+                note_all(partial, &mut unnoted).await?;
+            }
+            Err(trouble)
+        }
+    }
+}
+
+async fn note_all(partial: &Arc<Partial>, unnoted: &mut Vec<Range>) -> Result<(), Trouble> {
+    let (partial, ranges) = (Arc::clone(partial), std::mem::take(unnoted));
+    Ok(spawn_blocking(move || partial.note(&ranges)).await??)
+}
+
+async fn fetch_piece(
+    work: &Work,
+    object: &ObjectVersion,
+    partial: &Arc<Partial>,
+    piece: Range,
+) -> Result<Range, Trouble> {
+    let mut sink = PieceSink {
+        partial: Arc::clone(partial),
+        writers: Arc::clone(&work.writers),
+        at: piece.0,
+        waiting: Vec::new(),
+        bytes: 0,
+        received: 0,
+        fault: None,
+    };
+    let poured = pour_range(work, object, piece, None, &mut sink).await;
+    match poured {
+        Ok(()) if sink.flush().await.is_ok() => Ok(piece),
+        Err(Poured::Trouble(trouble)) => Err(trouble),
+        Ok(()) | Err(Poured::Disk) => Err(sink.fault.map_or_else(stopped, Trouble::from)),
+    }
+}
+
+/// Where a piece's bytes go: into their place in the file, by one of the writers.
+struct PieceSink {
+    partial: Arc<Partial>,
+    writers: Arc<Writers>,
+    /// Where the bytes that wait belong.
+    at: u64,
+    waiting: Vec<Bytes>,
+    bytes: usize,
+    received: u64,
+    fault: Option<ArchiveError>,
+}
+
+impl PieceSink {
+    async fn flush(&mut self) -> Result<(), ()> {
+        let (partial, chunks, at) =
+            (Arc::clone(&self.partial), std::mem::take(&mut self.waiting), self.at);
+        self.at += std::mem::take(&mut self.bytes) as u64;
+        let written = self.writers.run(move || {
+            let mut at = at;
+            for chunk in chunks {
+                partial.write_at(at, &chunk)?;
+                at += chunk.len() as u64;
+            }
+            Ok(())
+        });
+        match written.await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => {
+                self.fault = Some(error);
+                Err(())
+            }
+            None => Err(()),
+        }
+    }
+}
+
+impl Pour for PieceSink {
+    fn received(&self) -> u64 {
+        self.received
+    }
+
+    async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
+        self.received += chunk.len() as u64;
+        self.bytes += chunk.len();
+        self.waiting.push(chunk);
+        if self.bytes >= HANDFUL { self.flush().await } else { Ok(()) }
+    }
+}
+
+/// Digests the file in order as its pieces are there. `None` where they were not all to be had.
+fn digest(
+    partial: &Partial,
+    size: u64,
+    written: &mpsc::Receiver<Range>,
+    mut hasher: Hasher,
+) -> Result<Option<Digests>, ArchiveError> {
+    let mut ahead: BTreeSet<Range> = BTreeSet::new();
+    let mut buffer = vec![0; 256 << 10];
+    let mut at = 0;
+    while at < size {
+        while let Some((_, end)) = ahead.first().copied().filter(|(first, _)| *first == at) {
+            ahead.pop_first();
+            while at < end {
+                let most = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+                let read = partial.read_at(at, &mut buffer[..most])?;
+                if read == 0 {
+                    return Ok(None);
+                }
+                hasher.update(&buffer[..read]);
+                at += read as u64;
+            }
+        }
+        if at < size {
+            let Ok(piece) = written.recv() else { return Ok(None) };
+            ahead.insert(piece);
+        }
+    }
+    Ok(Some(hasher.finish()))
+}
+
+fn stopped() -> Trouble {
+    Trouble::Ends(End::Failed("the writing of its file stopped early".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn pieces_cover_an_object_once_and_begin_where_parts_begin() {
+        for (size, parts) in [
+            (100 * MIB, vec![]),
+            (100 * MIB + 1, vec![8 * MIB; 13]),
+            (100 * MIB, vec![5 * MIB; 20]),
+            (300 * MIB, vec![100 * MIB; 3]),
+            (70 * MIB, vec![3; 2]),
+        ] {
+            let pieces = cut(size, &parts);
+            assert_eq!(pieces.first().map(|piece| piece.0), Some(0));
+            assert_eq!(pieces.last().map(|piece| piece.1), Some(size));
+            assert!(pieces.windows(2).all(|two| two[0].1 == two[1].0));
+            assert!(pieces.iter().all(|(first, end)| end - first <= 2 * PIECE));
+        }
+        assert_eq!(cut(100 * MIB, &[5 * MIB; 20])[1], (15 * MIB, 30 * MIB));
+        assert_eq!(cut(200 * MIB, &[100 * MIB; 2]).iter().filter(|p| p.0 == 100 * MIB).count(), 1);
+    }
+
+    #[test]
+    fn only_pieces_that_are_noted_whole_are_there() {
+        let (there, missing) = sort(vec![(0, 10), (10, 20), (20, 30)], &[(0, 19), (20, 40)]);
+        assert_eq!((there, missing), (vec![(0, 10), (20, 30)], vec![(10, 20)]));
+    }
+}
