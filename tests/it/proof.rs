@@ -138,6 +138,17 @@ fn two_downloads_that_agree_stand_in_where_the_manifest_says_so() {
 }
 
 #[test]
+fn a_second_download_that_breaks_off_goes_on_like_the_first() {
+    let outcome = format!(r#"{DELETE}, unprovable = "twice""#);
+    let scene = Scene::retiring(world(unprovable()), &outcome);
+    let cut = Rule::on("GetObject").key("kms").calls(2, 3).then(Effect::CutBody { after: 3 });
+    scene.sandbox.add_fault(cut);
+    scene.apply_through_the_gate(BUCKET).exits(0);
+    assert!(scene.proofs(BUCKET).values().all(|proof| proof == "twice"));
+    assert_eq!(scene.deleted_keys().len(), unprovable().len());
+}
+
+#[test]
 fn two_downloads_that_never_agree_prove_nothing() {
     let outcome = format!(r#"{DELETE}, unprovable = "twice""#);
     let scene = Scene::retiring(world(unprovable()), &outcome);

@@ -337,17 +337,29 @@ async fn unprovable(
 
 /// Reads the whole object a second time, keeping nothing but its digest.
 async fn digest_again(work: &Work, object: &ObjectVersion) -> Result<Digests, Trouble> {
-    let version = object.version_id.as_deref();
-    let mut got = work.door.get(&object.key, version, &object.etag, None).await?;
     let ladder = Ladder::of(&Offer::new(&object.etag, object.size, &ObjectHeaders::default()));
-    let mut hasher = Hasher::new(&ladder);
-    loop {
-        let chunk = tokio::select! {
-            chunk = got.body.chunk() => chunk?,
-            () = work.stop.wait() => return Err(Trouble::Ends(End::Parked)),
-        };
-        let Some(chunk) = chunk else { return Ok(hasher.finish()) };
-        work.throttle.pass(chunk.len()).await;
-        hasher.update(&chunk);
+    let mut digest = OnlyDigest { hasher: Hasher::new(&ladder), received: 0 };
+    match pour_range(work, object, (0, object.size), None, &mut digest).await {
+        Ok(()) => Ok(digest.hasher.finish()),
+        Err(Poured::Trouble(trouble)) => Err(trouble),
+        Err(Poured::Disk) => Err(Trouble::Ends(End::Failed("its digest stopped early".into()))),
+    }
+}
+
+/// Takes bytes that are not kept.
+struct OnlyDigest {
+    hasher: Hasher,
+    received: u64,
+}
+
+impl Pour for OnlyDigest {
+    fn received(&self) -> u64 {
+        self.received
+    }
+
+    async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
+        self.hasher.update(&chunk);
+        self.received += chunk.len() as u64;
+        Ok(())
     }
 }
