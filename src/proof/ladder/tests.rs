@@ -114,6 +114,9 @@ fn parts_are_judged_over_their_real_boundaries() {
     assert_eq!(both(&with_parts(etag.clone(), &[3, 3, 3])), (None, false));
     let assumed = etag.clone().with_first_part(4);
     assert!(Ladder::of(&assumed).assumes_part_sizes());
+    // Where all sizes were told, or none, no answer rests on the first alone.
+    let told = with_parts(etag.clone(), &[4, 4, 1]);
+    assert!(!Ladder::of(&told).assumes_part_sizes() && !Ladder::of(&etag).assumes_part_sizes());
     assert_eq!(both(&assumed), (Some(MultipartETag), false));
     // Three parts of this first size cannot make nine bytes: nothing is assumed.
     for first in [0, 2, 5, 9, u64::MAX] {

@@ -26,7 +26,7 @@ use crate::support::scene::Scene;
 fn cut(scene: &Scene, place: u64, mood: Mood, run: impl FnOnce(&str) -> Answer) -> Answer {
     let mut platter = Platter::of(&scene.bed.project());
     let answer = run(&format!(
-        "S3PLAN_DIE_AT={place} exec strace -f -y -xx -s 16777216 -e trace={CALLS} -o ../trace"
+        "S3PLAN_DIE_AT={place} exec strace -f -y -xx -s 16777216 -e 'trace={CALLS}' -o ../trace"
     ));
     let text = fs::read_to_string(scene.bed.path("../trace")).expect("what strace wrote");
     platter.replay(&Trace::read(&text));
