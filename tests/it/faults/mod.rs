@@ -29,7 +29,7 @@
 //! | N10 | stall, drip, silence | `network::stalls_drips_and_silence_…`, `aws/wire_tests::a_stall_and_a_drip_…` | each ends in its own time |
 //! | N11 | redirects in a circle | `network::a_redirect_…` | an error, few requests |
 //! | N12 | a header of 1 MiB, 2,000 headers, error documents of 10 MiB | `aws/wire_tests::an_immense_head_…` | an error of few words that names the call |
-//! | N13 | Content-Encoding on the object | `proof::a_flipped_bit_…`, `archive::everything_that_s3_says_…` | the bytes as they were sent; the header is kept |
+//! | N13 | Content-Encoding on the object | `proof::a_flipped_bit_…`, `configuration::everything_that_s3_says_…` | the bytes as they were sent; the header is kept |
 //! | N14 | no bytes; 10,000 parts; 5 TiB | every world; `network::an_object_of_ten_thousand_parts_…`, `network::an_object_of_five_…` | as any other; nothing is allocated by size |
 //! | N15 | a link cut for ten minutes | 12 seconds: `network::a_link_that_is_cut_…`; the rest is patience of 15 minutes | goes on by itself |
 //! | N16 | one connection of many is stuck | `network::one_connection_…` | the others come in all the same |
@@ -50,13 +50,13 @@
 //! | D3 | no inodes; few descriptors; file size limit | `disk::a_disk_without_inodes_…`, `disk::few_descriptors_…`, `bad_input::a_file_too_large_…` | as above; ends |
 //! | D4 | a write, sync, rename, read that fails once | `disk::a_write_…`, `disk::a_sync_…`, `disk::a_rename_…`, `disk::a_read_…` | never taken for done |
 //! | D5 | a bit rots between write and read-back | `disk::a_file_that_rots_…` | found, fetched anew |
-//! | D6 | the archive goes away, an empty folder is in its place: in mid-run; between runs | `disk::an_archive_that_goes_away_…`, `archive::an_archive_that_is_not_mounted_…` | never begun anew, nothing is deleted |
+//! | D6 | the archive goes away, an empty folder is in its place: in mid-run; between runs | `disk::an_archive_that_goes_away_…`, `destination::an_archive_that_is_not_mounted_…` | never begun anew, nothing is deleted |
 //! | D7 | a file touched between proof and deletion | `disk::a_file_touched_…` | nothing is deleted |
 //! | D8 | names folded by the file system | missing: the rules are tried in `archive/keymap/tests::awkward_keys_…`, no such file system is | |
 //! | D9 | network file systems (ESTALE, locks missing) | missing | |
 //! | D10 | syncs and writes that take long | `disk::a_slow_disk_…` | takes longer; that memory stays flat under it is missing |
 //! | D11 | the disk fills through somebody else | as D2 | |
-//! | S1 | two applies | `bad_input::a_state_held_by_…`, `archive::two_writers_…` | the second leaves with 6 and the holder's name |
+//! | S1 | two applies | `bad_input::a_state_held_by_…`, `destination::two_writers_…` | the second leaves with 6 and the holder's name |
 //! | S2 | a lock file of a dead holder | `state::a_lock_file_…` | holds nobody up |
 //! | S3 | the state is lost | `adopt::a_lost_state_…` | hashing, and no download; nothing deleted without a new approval |
 //! | S4 | one bit of the state flipped, 200 places; pages zeroed, swapped, cut | `state::a_flipped_bit_…`, `state/tests/damage::a_damaged_file_…` | found out, or without effect |
@@ -66,7 +66,7 @@
 //! | S9, S11 | plan stale; other evidence approved | `bad_input::a_plan_that_the_world_has_left_…`, `bad_input::approving_other_evidence_…` | exit 4; refused |
 //! | S12 | audit log, state, plain files and disk disagree, or are torn | `state::an_audit_log_that_disagrees_…`, `state::a_state_that_claims_more_…`, `state::torn_files_…` | the safer reading wins |
 //! | K1, K2 | hostile keys, twins | `archive::every_key_comes_home_…`, `archive/keymap/tests::awkward_keys_…`, `fuzz/targets::key_map` | one path each, inside |
-//! | K3 | links, pipes, devices planted before and during a run | `archive::what_was_planted_before_…`, `archive::what_is_planted_during_…` | nothing outside changes, nothing hangs |
+//! | K3 | links, pipes, devices planted before and during a run | `destination::what_was_planted_before_…`, `destination::what_is_planted_during_…` | nothing outside changes, nothing hangs |
 //! | K4 | keys that attack terminals | `manners::a_narrow_terminal_…`, `manifest/tests/hostile::nothing_that_a_terminal_obeys_…` | escaped; that every output does is missing |
 //! | I1, I2 | hostile manifests, many globs | `manifest/tests/hostile::nesting_and_repetition_…`, `manifest/tests/hostile::ten_thousand_globs_…` | errors in bounded time |
 //! | I4 | texts from outside, mangled: manifest, plan, keys, XML, `Content-Range`, ETags, checksums, heads, `objects.jsonl`, policies (I3) | `fuzz/targets::policy_documents` and its neighbours | no panic; what is read prints and reads the same |
@@ -97,16 +97,27 @@ use std::path::Path;
 #[test]
 fn every_test_that_the_table_names_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = Vec::new();
+    ["src", "tests"].into_iter().for_each(|folder| read_all(&root.join(folder), &mut texts));
     let rows = include_str!("mod.rs").lines().filter(|line| line.starts_with("//! | "));
     let mut named = 0;
     for name in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
-        let Some((module, test)) = name.split_once("::") else { continue };
-        let test = test.trim_end_matches('…');
-        let places = ["tests/it/faults", "tests/it", "src", "tests"].map(|folder| {
-            fs::read_to_string(root.join(folder).join(format!("{module}.rs"))).unwrap_or_default()
-        });
-        assert!(places.iter().any(|text| text.contains(&format!("fn {test}"))), "{name}");
+        let Some((_, test)) = name.split_once("::") else { continue };
+        let test = format!("fn {}", test.trim_end_matches('…'));
+        assert!(texts.iter().any(|text| text.contains(&test)), "{name}");
         named += 1;
     }
     assert!(named > 60, "{named} tests are named");
+}
+
+/// The texts of all Rust files below a folder.
+fn read_all(folder: &Path, texts: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            read_all(&path, texts);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            texts.push(fs::read_to_string(&path).expect("a file of ours"));
+        }
+    }
 }
