@@ -214,6 +214,13 @@ mod tests {
     }
 
     #[test]
+    fn versions_of_one_key_are_all_part_of_it_in_their_order() {
+        let both = evidence(&[("a", Some("v2"), 1, 1), ("a", Some("v1"), 1, 2)]);
+        assert_eq!(both.objects(), 2);
+        assert_ne!(both.id(), evidence(&[("a", Some("v1"), 1, 2), ("a", Some("v2"), 1, 1)]).id());
+    }
+
+    #[test]
     fn what_is_not_proven_is_no_evidence() {
         let account = AccountId::new("123456789012").expect("an account");
         let (then, versions) = (AfterArchive::Keep, VersionsWanted::All);

@@ -159,3 +159,54 @@ impl Digests {
         self.values.iter().find(|(have, _)| *have == need).map(|(_, value)| value.as_slice())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChecksumType, ETag, ObjectHeaders};
+    use crate::proof::Offer;
+
+    fn digest(algorithm: Algorithm, bytes: &[u8]) -> Vec<u8> {
+        let mut running = Running::new(algorithm);
+        running.update(bytes);
+        running.finish()
+    }
+
+    /// An object of seven bytes in parts of four and three, with a checksum of checksums.
+    fn digests_of(bytes: &[u8], piece: usize) -> Digests {
+        let headers = ObjectHeaders {
+            checksums: [("CRC32".to_owned(), "AAAAAA==-2".to_owned())].into(),
+            checksum_type: Some(ChecksumType::Composite),
+            part_sizes: vec![4, 3],
+            ..ObjectHeaders::default()
+        };
+        let etag = ETag::new("00000000000000000000000000000000-2");
+        let mut hasher = Hasher::new(&Ladder::of(&Offer::new(&etag, 7, &headers)));
+        bytes.chunks(piece).for_each(|piece| hasher.update(piece));
+        hasher.finish()
+    }
+
+    #[test]
+    fn digests_are_of_all_bytes_and_of_each_part_however_they_come() {
+        for piece in 1..=8 {
+            let digests = digests_of(b"abcdefg", piece);
+            assert_eq!(digests.size(), 7);
+            assert_eq!(digests.sha256().to_vec(), digest(Algorithm::Sha256, b"abcdefg"));
+            let parts = [b"abcd".as_slice(), b"efg"].map(|part| digest(Algorithm::Crc32, part));
+            assert_eq!(digests.of_parts(Algorithm::Crc32), parts);
+            let all = digest(Algorithm::Crc32, &parts.concat());
+            assert_eq!(digests.get(Need::parts(Algorithm::Crc32)), Some(all.as_slice()));
+            assert_eq!(digests.of_parts(Algorithm::Sha1), [] as [Vec<u8>; 0]);
+        }
+    }
+
+    #[test]
+    fn bytes_behind_the_last_part_change_its_digest() {
+        for piece in [1, 9] {
+            let more = digests_of(b"abcdefghi", piece);
+            assert_eq!(more.size(), 9);
+            let last = digest(Algorithm::Crc32, b"efghi");
+            assert_eq!(more.of_parts(Algorithm::Crc32).last(), Some(&last));
+        }
+    }
+}

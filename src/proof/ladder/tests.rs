@@ -106,6 +106,17 @@ fn a_kms_etag_that_is_no_md5_accuses_nobody() {
 }
 
 #[test]
+fn right_bytes_are_expected_to_match_only_where_a_mismatch_says_something() {
+    assert!(Ladder::of(&offer(MD5, &[], None)).expects_a_match());
+    assert!(Ladder::of(&offer("", &FULL[..1], None)).expects_a_match());
+    assert!(!Ladder::of(&offer("of no known form", &[], None)).expects_a_match());
+    // Under SSE-KMS an ETag may be anything.
+    let headers = ObjectHeaders { encryption: Some("aws:kms".into()), ..Default::default() };
+    let keyed = Ladder::of(&Offer::new(&ETag::new(MD5), 9, &headers));
+    assert!(!keyed.expects_a_match());
+}
+
+#[test]
 fn parts_are_judged_over_their_real_boundaries() {
     let etag = offer(MD5_PARTS, &[], None);
     assert!(Ladder::of(&etag).wants_part_sizes() && Ladder::of(&etag).needs().is_empty());
@@ -114,6 +125,9 @@ fn parts_are_judged_over_their_real_boundaries() {
     assert_eq!(both(&with_parts(etag.clone(), &[3, 3, 3])), (None, false));
     let assumed = etag.clone().with_first_part(4);
     assert!(Ladder::of(&assumed).assumes_part_sizes());
+    // Where all sizes were told, or none, no answer rests on the first alone.
+    let told = with_parts(etag.clone(), &[4, 4, 1]);
+    assert!(!Ladder::of(&told).assumes_part_sizes() && !Ladder::of(&etag).assumes_part_sizes());
     assert_eq!(both(&assumed), (Some(MultipartETag), false));
     // Three parts of this first size cannot make nine bytes: nothing is assumed.
     for first in [0, 2, 5, 9, u64::MAX] {

@@ -10,13 +10,14 @@ use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use s3plan::state::{Open, State, With};
 use s3plan_sandbox::World;
 use sha2::{Digest, Sha256};
 
 use super::disk::can_strace;
 use super::platter::{Mood, Platter};
-use super::range::{COLD, Range, SUSPENDED, Start, VERSIONS, copy_tree, each, is_long, next, tell};
+use super::range::{
+    COLD, Range, SUSPENDED, Start, VERSIONS, each, is_long, next, place_of_death, rows_of, tell,
+};
 use super::trace::{CALLS, Trace};
 use crate::support::bed::Answer;
 use crate::support::scene::Scene;
@@ -25,7 +26,7 @@ use crate::support::scene::Scene;
 fn cut(scene: &Scene, place: u64, mood: Mood, run: impl FnOnce(&str) -> Answer) -> Answer {
     let mut platter = Platter::of(&scene.bed.project());
     let answer = run(&format!(
-        "S3PLAN_DIE_AT={place} exec strace -f -y -xx -s 16777216 -e trace={CALLS} -o ../trace"
+        "S3PLAN_DIE_AT={place} exec strace -f -y -xx -s 16777216 -e 'trace={CALLS}' -o ../trace"
     ));
     let text = fs::read_to_string(scene.bed.path("../trace")).expect("what strace wrote");
     platter.replay(&Trace::read(&text));
@@ -39,21 +40,13 @@ fn cut_apply(range: &Range, scene: &Scene, place: u64, mood: Mood) -> Answer {
 
 /// Every row that says "on disk" has its file, whole.
 fn assert_rows_have_files(scene: &Scene, told: &str) {
-    let copy = tempfile::tempdir().expect("a folder");
-    copy_tree(&scene.bed.path(".s3plan"), copy.path());
-    // The opening of an apply that deletes: it checks every page.
-    let how = Open::WriteChecked { holder: "a test" };
-    let state = State::open(copy.path(), None, how).unwrap_or_else(|e| panic!("{told}: {e}"));
-    for bucket in state.buckets().expect("reads") {
-        let rows = state.page(&bucket.name, 0, usize::MAX, With::Rows).expect("reads");
-        for row in rows {
-            let Some(stored) = row.stored else { continue };
-            let path = format!("archive/{}/{}", bucket.name, stored.path);
-            let bytes = fs::read(scene.bed.path(&path));
-            let bytes = bytes.unwrap_or_else(|error| panic!("{told}: {path}: {error}"));
-            let found: [u8; 32] = Sha256::digest(&bytes).into();
-            assert_eq!(found, stored.sha256, "{told}: {path} is not what its row says");
-        }
+    for (bucket, row) in rows_of(scene) {
+        let Some(stored) = row.stored else { continue };
+        let path = format!("archive/{bucket}/{}", stored.path);
+        let bytes = fs::read(scene.bed.path(&path));
+        let bytes = bytes.unwrap_or_else(|error| panic!("{told}: {path}: {error}"));
+        let found: [u8; 32] = Sha256::digest(&bytes).into();
+        assert_eq!(found, stored.sha256, "{told}: {path} is not what its row says");
     }
 }
 
@@ -73,13 +66,13 @@ fn cut_everywhere(test: &str, start: Start, one_in: u64) {
         let mood = Mood::of(shot / one_in + shot / places);
         let scene = range.scene();
         let answer = cut_apply(&range, &scene, place, mood);
-        let name = answer.stderr.lines().find_map(|line| line.strip_prefix("died at "));
+        let name = place_of_death(&answer);
         let told = format!("cut at {place} of {}, {mood:?}: {name:?}", range.places);
         assert!(name.is_some() || answer.code == Some(0), "{told}: {answer}");
         assert_rows_have_files(&scene, &told);
         range.assert_whole(&scene, &told);
         range.finish(&scene, 2, &told);
-        met.lock().expect("no panic").extend(name.map(str::to_owned));
+        met.lock().expect("no panic").extend(name);
     });
     tell(&format!(
         "power cuts: {} at {} places",

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use s3plan::model::BucketName;
+use s3plan::state::{Open, Row, State, With};
 use s3plan_sandbox::{Deletion, Snapshot, World};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -225,6 +227,11 @@ impl Range {
         self.start(scene, env).wait()
     }
 
+    /// The same, and dies at a place. See [`place_of_death`].
+    pub fn die_at(&self, scene: &Scene, place: u64) -> Answer {
+        self.run(scene, &[("S3PLAN_DIE_AT", &place.to_string())])
+    }
+
     /// The same under a shell script, in which `$APPLY` is the command line, and `$ARGS` what comes
     /// behind the program.
     pub fn run_in_shell(&self, scene: &Scene, script: &str) -> Answer {
@@ -260,10 +267,7 @@ impl Range {
 
     /// What is left in S3 and on the disk is what a calm run leaves.
     pub fn assert_ended(&self, scene: &Scene, told: &str) {
-        let ending = Ending::of(scene);
-        assert_eq!(ending.world, self.calm.world, "{told}: what is left in S3");
-        let differs = differences(&ending.archive, &self.calm.archive);
-        assert!(differs.is_empty(), "{told}: the archive differs:\n{differs}");
+        Ending::of(scene).assert_left(&self.calm, told);
     }
 }
 
@@ -314,17 +318,44 @@ impl Ending {
         }
     }
 
+    /// What is left in S3 and on the disk.
     #[track_caller]
-    fn assert_same(&self, calm: &Self, lives: u64, told: &str) {
+    fn assert_left(&self, calm: &Self, told: &str) {
         assert_eq!(self.world, calm.world, "{told}: what is left in S3");
         let differs = differences(&self.archive, &calm.archive);
         assert!(differs.is_empty(), "{told}: the archive differs:\n{differs}");
+    }
+
+    #[track_caller]
+    fn assert_same(&self, calm: &Self, lives: u64, told: &str) {
+        self.assert_left(calm, told);
         assert_eq!(self.deleted, calm.deleted, "{told}: what was deleted");
         assert_eq!(self.status, calm.status, "{told}: what status says");
         // Each life looks at everything anew and repeats what was in flight, and no more.
         let most = calm.requests * lives + 10 * lives;
         assert!(self.requests <= most, "{told}: {} requests, at most {most}", self.requests);
     }
+}
+
+/// Where a run died, as number and name; `None` where it came to its end.
+pub fn place_of_death(answer: &Answer) -> Option<String> {
+    let place = answer.stderr.lines().find_map(|line| line.strip_prefix("died at "));
+    place.map(str::to_owned)
+}
+
+/// All that the state of a project knows of its objects, by bucket, read from a copy of it.
+pub fn rows_of(scene: &Scene) -> Vec<(BucketName, Row)> {
+    let copy = TempDir::new().expect("a temporary folder");
+    copy_tree(&scene.bed.path(".s3plan"), copy.path());
+    // The opening of an apply that deletes: it checks every page.
+    let how = Open::WriteChecked { holder: "a test" };
+    let state = State::open(copy.path(), None, how).expect("a state that opens");
+    let mut rows = Vec::new();
+    for bucket in state.buckets().expect("reads") {
+        let page = state.page(&bucket.name, 0, usize::MAX, With::Rows).expect("reads");
+        rows.extend(page.into_iter().map(|row| (bucket.name.clone(), row)));
+    }
+    rows
 }
 
 fn differences(found: &BTreeMap<String, String>, calm: &BTreeMap<String, String>) -> String {

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The calls that can change a file system. One that is asked for and not understood is an error.
-pub const CALLS: &str = "open,openat,openat2,creat,write,pwrite64,writev,pwritev,pwritev2,ftruncate,\
-                         truncate,fallocate,rename,renameat,renameat2,link,linkat,symlink,symlinkat,\
-                         unlink,unlinkat,rmdir,mkdir,mkdirat,fsync,fdatasync,syncfs,utimensat,\
-                         sync_file_range,copy_file_range,sendfile";
+/// The calls that can change a file system; those behind a `?` are not on every processor. One that is
+/// asked for and not understood is an error.
+pub const CALLS: &str = "?open,openat,openat2,?creat,write,pwrite64,writev,pwritev,pwritev2,ftruncate,\
+                         truncate,fallocate,?rename,?renameat,renameat2,?link,linkat,?symlink,\
+                         symlinkat,?unlink,unlinkat,?rmdir,?mkdir,mkdirat,fsync,fdatasync,syncfs,\
+                         utimensat,sync_file_range,copy_file_range,sendfile";
 
 /// One call. One that never came back may or may not have had its effect.
 #[derive(Debug)]
@@ -123,8 +124,8 @@ impl Call {
     pub fn path(&self, folder: Option<usize>, place: usize) -> Option<PathBuf> {
         let name = PathBuf::from(String::from_utf8(self.bytes(place)?).ok()?);
         match folder {
-            Some(folder) => Some(self.path_of(folder)?.join(name)),
-            None => Some(name),
+            Some(folder) if name.is_relative() => Some(self.path_of(folder)?.join(name)),
+            _ => Some(name),
         }
     }
 
