@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use crate::aws::{Aws, AwsError, Bucket, ErrorKind, Simulated};
-use crate::model::{BucketName, Caller, CallerKind, Selection};
+use crate::model::{ActionKind, BucketName, Caller, CallerKind, Selection};
 use crate::plan::permissions::{self, Need, Permission, Scope};
 use crate::plan::{Body, PlannedBucket};
 use crate::state::{Row, State, With};
@@ -59,6 +59,11 @@ pub async fn probe(aws: &Aws, state: &State, body: &Body) -> Result<Vec<Probed>,
             // Planning has just read these.
             (Scope::Bucket, "s3:GetBucketVersioning" | "s3:ListBucket")
             | (Scope::Bucket, "s3:ListBucketVersions" | "s3:ListBucketMultipartUploads") => {
+                Verdict::Allowed
+            }
+            (Scope::Bucket, "s3:GetBucketPolicy")
+                if permission.used_by.contains(&ActionKind::SetPolicy) =>
+            {
                 Verdict::Allowed
             }
             (Scope::Objects, _) if name.starts_with("s3:GetObject") => {

@@ -198,6 +198,8 @@ fn a_policy_asks_for_no_permission_that_it_could_do_without() {
     let told = scene.bed.s3plan(["plan", "manifest.toml", "--permissions"]).exits(0).stdout;
     let listed = allowed_by(&scene, "photos-2019");
     assert_eq!(listed.len(), 4, "{listed:?}");
+    let read = told.lines().find(|line| line.contains("s3:GetBucketPolicy ")).expect("a line");
+    assert!(read.starts_with("  allowed"), "planning has just read it: {read}");
     for action in listed {
         let line = told.lines().find(|line| line.contains(&format!("{action} "))).expect("a line");
         let scene = planned();

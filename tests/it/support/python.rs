@@ -93,14 +93,16 @@ impl Package {
     }
 }
 
-fn shelf() -> PathBuf {
+/// Where programs are kept.
+pub(super) fn shelf() -> PathBuf {
     match std::env::var_os("S3PLAN_TEST_SERVERS") {
         Some(folder) => std::path::absolute(folder).expect("S3PLAN_TEST_SERVERS is a folder"),
         None => Path::new(env!("CARGO_TARGET_TMPDIR")).join("test-servers"),
     }
 }
 
-fn lock(path: &Path) -> Result<File, String> {
+/// Waits for whoever installs the same.
+pub(super) fn lock(path: &Path) -> Result<File, String> {
     let file = File::options().create(true).write(true).truncate(false).open(path);
     let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
     let taken = wait_for(INSTALL_LIMIT * 2, || match file.try_lock() {

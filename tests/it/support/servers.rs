@@ -64,6 +64,17 @@ const SEAWEED: Program = Program {
     health: "/healthz",
 };
 
+/// A program of its own, whose path comes behind the port; moto's Python starts it and takes it along.
+const FAKECLOUD: Program = Program {
+    package: MOTO.package,
+    script: "import ctypes, subprocess\n\
+             args = [sys.argv[2], '--addr', '127.0.0.1:' + PORT, '--iam', 'strict',\n\
+             \x20       '--verify-sigv4', '--log-level', 'warn']\n\
+             die = lambda: ctypes.CDLL(None).prctl(1, 9)\n\
+             sys.exit(subprocess.Popen(args, preexec_fn=die).wait())",
+    health: "/_fakecloud/health",
+};
+
 /// Runs before each server: whoever started it holds its standard input open, so that it ends
 /// with them, however they end.
 const LEASH: &str = "import os, sys, threading\n\
@@ -119,6 +130,14 @@ impl Seaweed {
     pub fn endpoint(&self) -> String {
         self.server.endpoint()
     }
+}
+
+/// A fakecloud that nobody else sees, built first where that was not done yet.
+pub fn fakecloud() -> Server {
+    let program =
+        super::crates::program("fakecloud", "0.51.0").unwrap_or_else(|why| panic!("{why}"));
+    let path = program.display().to_string();
+    Server::start_with(&FAKECLOUD, &[&path]).unwrap_or_else(|why| panic!("{why}"))
 }
 
 /// moto, shared by all tests of this process.
