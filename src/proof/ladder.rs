@@ -7,6 +7,7 @@
 //! | checksum, stated `COMPOSITE`, part sizes known | proves | is corruption |
 //! | the same, part sizes assumed from the first | proves | says nothing |
 //! | checksum of no stated type | proves, read either way | says nothing |
+//! | XXHASH of whatever type: how S3 writes it is not established | proves | says nothing |
 //! | ETag `hex-N` over the part sizes | proves | says nothing |
 //! | ETag of an object encrypted by SSE-KMS or SSE-C | proves | says nothing |
 //!
@@ -281,7 +282,10 @@ fn full_checksums(offer: &Offer) -> Vec<Rung> {
             expected,
             digest,
             // `-N` contradicts the statement: then neither is to be trusted alone.
-            mismatch: if count.is_some() { Mismatch::Doubtful } else { mismatch },
+            mismatch: match count.is_none() && algorithm.is_established() {
+                true => mismatch,
+                false => Mismatch::Doubtful,
+            },
         })
         .collect()
 }
@@ -322,7 +326,8 @@ fn composite_checksums(offer: &Offer, parts: &PartSizes) -> Vec<Rung> {
         .filter(|(.., count)| multipart || count.is_some())
         .map(|(algorithm, expected, digest, count)| {
             let agrees = count.is_none_or(|n| parts_known == Some(n as usize));
-            let certain = stated && parts_known.is_some() && agrees;
+            let established = algorithm.is_established();
+            let certain = stated && parts_known.is_some() && agrees && established;
             Rung {
                 need: Need::parts(algorithm),
                 kind: ProofKind::CompositeChecksum(algorithm.name().to_owned()),

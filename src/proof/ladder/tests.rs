@@ -73,6 +73,26 @@ fn every_full_checksum_has_its_known_value() {
     }
 }
 
+/// Values from Python's xxhash.
+#[test]
+fn an_xxhash_proves_by_a_match_and_says_nothing_by_a_mismatch() {
+    for (name, value) in [
+        ("XXHASH64", "jLhB20DmroM="),
+        ("XXHASH3", "ctyxi2ehff8="),
+        ("XXHASH128", "MxGUd+3l3NXpcWQnaB1YYA=="),
+    ] {
+        for stated in [Some(FullObject), None] {
+            let alone = offer("opaque", &[(name, value)], stated);
+            assert_eq!(both(&alone), (Some(FullChecksum(name.into())), false), "{name}");
+            // A plain MD5 below it still tells what is corrupt.
+            let beside = offer(MD5, &[(name, value)], stated);
+            assert_eq!(both(&beside), (Some(FullChecksum(name.into())), true), "{name}");
+        }
+        let written_otherwise = offer(MD5, &[(name, &value.replace('h', "H"))], Some(FullObject));
+        assert!(both(&written_otherwise).1, "{name}");
+    }
+}
+
 #[test]
 fn the_strongest_decides_alone_and_nothing_else_is_hashed() {
     let all = offer(MD5, &FULL, Some(FullObject));

@@ -442,14 +442,18 @@ pub fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// Path and digest of every file. What a bag says of the day it was sealed on is left out.
+/// Path and digest of every file. What a bag says of the day it was sealed on is left out, and so is
+/// the staging folder, as long as nothing is in it: a run that was killed leaves it to the next one
+/// that opens the archive.
 fn digest_tree(folder: &Path, above: &str, digests: &mut BTreeMap<String, String>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries {
         let entry = entry.expect("an entry");
         let name = format!("{above}{}", entry.file_name().to_string_lossy());
         if entry.path().is_dir() {
-            digests.insert(format!("{name}/"), "a folder".to_owned());
+            if !name.ends_with("/.s3plan-staging") {
+                digests.insert(format!("{name}/"), "a folder".to_owned());
+            }
             digest_tree(&entry.path(), &format!("{name}/"), digests);
             continue;
         }
