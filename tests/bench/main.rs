@@ -28,11 +28,12 @@ mod server;
 mod table;
 mod works;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use measured::Used;
@@ -40,6 +41,9 @@ use movers::{Mover, Room};
 use server::Server;
 use table::{Row, Run};
 use works::{Kind, Work};
+
+/// Works with at most so many bytes leave their files until all runs are over.
+const KEPT: u64 = 1 << 30;
 
 /// s3plan next to s5cmd, rclone and aws-cli
 #[derive(Debug, Parser)]
@@ -120,12 +124,26 @@ fn compare(args: &Args, works: &[Work]) -> Result<(), String> {
         mover.install()?;
     }
     println!("{}\n\n{}", machine(args), table::HEADING);
+    let start = Instant::now();
     for work in works {
         let bench = Bench::open(args, work)?;
         let rows = bench.rows(&movers)?;
         print!("{}", table::rows(work, &rows));
     }
+    println!("\n`s3plan --version`: {:.1} ms.", start_up(args)?.as_secs_f64() * 1000.0);
+    eprintln!("{:.0} minutes in all", start.elapsed().as_secs_f64() / 60.0);
     Ok(())
+}
+
+/// How long s3plan takes to say nothing but its version.
+fn start_up(args: &Args) -> Result<Duration, String> {
+    let log = args.folder.join("log");
+    let mut took = Vec::new();
+    for _ in 0..21 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_s3plan"));
+        took.push(measured::run(command.arg("--version"), &log)?.wall.as_secs_f64());
+    }
+    Ok(Duration::from_secs_f64(table::median(took.into_iter())))
 }
 
 /// What it ran on, in a line.
@@ -153,6 +171,8 @@ struct Bench<'a> {
     args: &'a Args,
     work: &'a Work,
     server: Server,
+    /// How many folders there were so far.
+    rooms: Cell<u64>,
 }
 
 impl<'a> Bench<'a> {
@@ -160,7 +180,8 @@ impl<'a> Bench<'a> {
         fs::create_dir_all(&args.folder).map_err(|error| error.to_string())?;
         let checksum = if args.no_checksums { "" } else { "default_checksum = \"CRC64NVME\"\n" };
         let world = format!("latency_ms = {}\n{checksum}{}", work.latency_ms, work.world());
-        Ok(Self { args, work, server: Server::start(&world, &args.folder)? })
+        let server = Server::start(&world, &args.folder)?;
+        Ok(Self { args, work, server, rooms: Cell::new(0) })
     }
 
     fn rows(&self, movers: &[Mover]) -> Result<Vec<Row>, String> {
@@ -168,7 +189,7 @@ impl<'a> Bench<'a> {
             movers.iter().copied().filter(|mover| mover.does(self.work)).collect();
         let mut rows: Vec<Row> = movers
             .iter()
-            .map(|mover| Row { title: mover.title().to_owned(), runs: Vec::new() })
+            .map(|mover| Row { title: mover.title(self.work.kind).to_owned(), runs: Vec::new() })
             .collect();
         let mut bounds = Vec::new();
         if self.work.kind == Kind::Copy {
@@ -205,7 +226,7 @@ impl<'a> Bench<'a> {
                 ));
             }
         }
-        let _ = fs::remove_dir_all(&folder);
+        self.leave(&folder);
         Ok(run)
     }
 
@@ -243,7 +264,7 @@ impl<'a> Bench<'a> {
             let used = measured::run(&mut command, &self.args.folder.join("log"))?;
             let requests = BTreeMap::new();
             runs.push(Run { used, server_cpu: Duration::ZERO, requests });
-            let _ = fs::remove_dir_all(&folder);
+            self.leave(&folder);
         }
         Ok(Row { title: "(bare writer: writes, syncs, names)".into(), runs })
     }
@@ -258,11 +279,30 @@ impl<'a> Bench<'a> {
 
     /// A folder with nothing in it, on a disk that has nothing left to write.
     fn empty_folder(&self) -> Result<PathBuf, String> {
-        let folder = self.args.folder.join("room");
+        let number = self.rooms.get();
+        self.rooms.set(number + 1);
+        let folder = self.args.folder.join(format!("{}-{number}", self.work.name));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         rustix::fs::sync();
         Ok(folder)
+    }
+
+    /// Large files go at once. Many small ones stay until all runs are over: for minutes after they
+    /// are gone ext4 looks at the place of each before it makes another, at the next one's expense.
+    fn leave(&self, folder: &Path) {
+        if self.work.total() > KEPT {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+impl Drop for Bench<'_> {
+    fn drop(&mut self) {
+        for number in 0..self.rooms.get() {
+            let folder = self.args.folder.join(format!("{}-{number}", self.work.name));
+            let _ = fs::remove_dir_all(folder);
+        }
     }
 }
 

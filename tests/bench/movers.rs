@@ -51,9 +51,12 @@ impl Mover {
     }
 
     /// Its name as the table has it.
-    pub fn title(self) -> &'static str {
+    pub fn title(self, kind: Kind) -> &'static str {
         match self {
-            Self::S3plan => "**s3plan** (plan, download, prove, sync, read back, seal)",
+            Self::S3plan if kind == Kind::Copy => {
+                "**s3plan** (plan, download, prove, sync, read back, seal)"
+            }
+            Self::S3plan => "**s3plan** (listed, kept and planned)",
             Self::S5cmd => "s5cmd 2.3.0",
             Self::Rclone => "rclone 1.75.2",
             Self::Aws => "aws-cli 1.46.3",
@@ -66,7 +69,8 @@ impl Mover {
             Self::S3plan => true,
             // The listing of the CRT is the same code.
             Self::AwsCrt => work.kind == Kind::Copy && !work.alone,
-            _ => !work.alone,
+            Self::Rclone | Self::Aws => !work.alone && !work.versions,
+            Self::S5cmd => !work.alone,
         }
     }
 
@@ -137,7 +141,11 @@ impl Mover {
             }
             (Self::S5cmd, Kind::List) => {
                 command = Command::new(environment.program("s5cmd"));
-                command.args(["--endpoint-url", url, "ls", &all]);
+                command.args(["--endpoint-url", url, "ls"]);
+                if work.versions {
+                    command.arg("--all-versions");
+                }
+                command.arg(&all);
             }
             (Self::Rclone, Kind::Copy) => {
                 command = Command::new(environment.program("rclone"));
@@ -171,8 +179,10 @@ impl Mover {
 
 /// Plans, and for a copy applies too: all that it takes until the archive is sealed.
 fn s3plan(work: &Work, room: &Room<'_>) -> Result<Used, String> {
+    // Ten million files would need more room than most disks have: a tenth is to be downloaded.
+    let include = if work.alone { ", include = [\"f00*/**\"]" } else { "" };
     let manifest = format!(
-        "[account]\nid = \"123456789012\"\n[bucket.\"{}\"]\narchive = {{ to = \"to\" }}\n",
+        "[account]\nid = \"123456789012\"\n[bucket.\"{}\"]\narchive = {{ to = \"to\"{include} }}\n",
         work.name
     );
     fs::write(room.folder.join("manifest.toml"), manifest).map_err(|error| error.to_string())?;

@@ -28,6 +28,8 @@ pub struct Work {
     pub latency_ms: u64,
     /// Whether only s3plan does it.
     pub alone: bool,
+    /// Whether all versions are listed.
+    pub versions: bool,
 }
 
 const KIB: u64 = 1 << 10;
@@ -46,12 +48,13 @@ pub fn all(scale: f64) -> Vec<Work> {
         folders,
         latency_ms: 0,
         alone: false,
+        versions: false,
     };
     let list = |name, objects, latency_ms, alone| Work {
         kind: Kind::List,
         latency_ms,
         alone,
-        ..copy(name, objects, 4 * KIB, 100.min(objects))
+        ..copy(name, objects, 1, 100.min(objects))
     };
     let huge = few(GIB).next_multiple_of(MIB);
     vec![
@@ -61,6 +64,7 @@ pub fn all(scale: f64) -> Vec<Work> {
         Work { parts: Some(8 * MIB), ..copy("huge-parts", 4, huge, 1) },
         list("list", few(1_000_000), 0, false),
         list("list-30ms", few(1_000_000), 30, false),
+        Work { versions: true, ..list("versions-30ms", few(200_000), 30, false) },
         list("plan-ten-times", few(10_000_000), 0, true),
     ]
 }
@@ -73,6 +77,9 @@ impl Work {
             (Kind::Copy, None) => format!("{objects} × {}, single PUT", bytes(self.size)),
             (Kind::Copy, Some(part)) => {
                 format!("{objects} × {}, parts of {}", bytes(self.size), bytes(part))
+            }
+            (Kind::List, _) if self.versions => {
+                format!("{objects} versions listed, {} ms a request", self.latency_ms)
             }
             (Kind::List, _) if self.latency_ms > 0 => {
                 format!("{objects} keys listed, {} ms a request", self.latency_ms)
@@ -93,6 +100,9 @@ impl Work {
     /// The world's lines for its bucket.
     pub fn world(&self) -> String {
         let mut text = format!("[bucket.{}]\n", self.name);
+        if self.versions {
+            text += "versioning = \"enabled\"\n";
+        }
         for folder in 0..self.folders {
             let count = self.in_folder(folder);
             let _ = write!(

@@ -86,15 +86,23 @@ fn name_of(object: &ObjectVersion) -> String {
 }
 
 /// Cuts an object into pieces: along the parts of its upload where those are alike, for that is how
-/// it is stored.
+/// it is stored. Small parts go together, large ones are cut again.
 fn cut(size: u64, part_sizes: &[u64]) -> Vec<Range> {
-    let piece = match part_sizes.first() {
-        Some(&part) if part_sizes.len() > 1 && part >= PIECE => part.div_ceil(part / PIECE),
-        Some(&part) if part_sizes.len() > 1 && part > 0 => PIECE / part * part,
+    let part = match part_sizes {
+        [part, _, ..] if *part > 0 => *part,
         _ => PIECE,
     };
-    let firsts = (0..size).step_by(usize::try_from(piece).unwrap_or(usize::MAX));
-    firsts.map(|first| (first, size.min(first + piece))).collect()
+    let block = if part < PIECE { PIECE / part * part } else { part };
+    let piece = block.div_ceil((block / PIECE).max(1));
+    let mut pieces = Vec::new();
+    let mut first = 0;
+    while first < size {
+        let block_end = (first / block + 1) * block;
+        let end = size.min(block_end).min(first + piece);
+        pieces.push((first, end));
+        first = end;
+    }
+    pieces
 }
 
 /// Tells the pieces that are noted from those that are missing.
