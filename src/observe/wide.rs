@@ -17,14 +17,14 @@
 //! its turn waits in nameless files (see [`super::spool`]).
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::ObserveError;
 use super::split::{Alphabet, behind, shared};
-use super::spool::Spool;
+use super::spool::{Pile, Spool};
 use crate::aws::{AwsError, Bucket, ListCursor, Listing, Page, Pages};
 use crate::model::ObjectVersion;
 
@@ -106,7 +106,7 @@ impl WideListing {
         let (sender, pages) = mpsc::channel(AHEAD);
         let folder = folder.to_owned();
         let driver = tokio::spawn(async move {
-            let ended = Drive::new(keys, folder, PAGE).run(&sender).await.map(|()| None);
+            let ended = Drive::new(keys, &folder, PAGE).run(&sender).await.map(|()| None);
             // Where nobody listens any more, nobody wants to know.
             let _ = sender.send(ended).await;
         });
@@ -208,7 +208,7 @@ enum Came<R> {
 
 struct Drive<K: Keys> {
     source: K,
-    folder: PathBuf,
+    pile: Pile,
     /// In key order.
     segments: Vec<Segment<K::From>>,
     under_way: JoinSet<Result<Came<K::From>, ObserveError>>,
@@ -227,7 +227,8 @@ struct Drive<K: Keys> {
 }
 
 impl<K: Keys> Drive<K> {
-    fn new(source: K, folder: PathBuf, page: f64) -> Self {
+    fn new(source: K, folder: &Path, page: f64) -> Self {
+        let pile = Pile::new(folder);
         let first = Segment {
             id: 0,
             bound: None,
@@ -236,13 +237,13 @@ impl<K: Keys> Drive<K> {
             page: 0,
             run: Some(source.behind(None)),
             over: false,
-            spool: Spool::new(&folder),
+            spool: Spool::new(&pile),
             tried: false,
             open: Some(usize::MAX),
         };
         Self {
             source,
-            folder,
+            pile,
             segments: vec![first],
             under_way: JoinSet::new(),
             alphabet: Alphabet::default(),
@@ -396,7 +397,7 @@ impl<K: Keys> Drive<K> {
             page: 0,
             run: None,
             over: false,
-            spool: Spool::new(&self.folder),
+            spool: Spool::new(&self.pile),
             tried: false,
             open: changed,
         };
