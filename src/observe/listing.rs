@@ -110,9 +110,12 @@ async fn with_restores(
         async move {
             match door.head(&object.key, object.version_id.as_deref(), None).await {
                 Ok(head) => Ok::<_, ObserveError>((place, Some(head))),
-                // It cannot be archived whatever its tier: that is told where it is selected.
-                Err(error) if *error.kind() == ErrorKind::CustomerKey => Ok((place, None)),
-                Err(error) => Err(error.into()),
+                Err(error) => match error.kind() {
+                    // It cannot be archived whatever its tier: that is told where it is selected.
+                    // One that went since it was listed is missed when the plan is applied.
+                    ErrorKind::CustomerKey | ErrorKind::NoSuchKey => Ok((place, None)),
+                    _ => Err(error.into()),
+                },
             }
         }
     }))

@@ -55,6 +55,17 @@ fn overwritten_between_listing_and_get_is_stale_and_untouched() {
     scene.assert_deleted_with_care();
 }
 
+/// Gone between its listing and the look at it that the listing makes necessary.
+#[test]
+fn deleted_while_the_plan_is_made_is_missed_when_it_is_applied() {
+    let frozen = ObjectSpec::text("b", "second").class("GLACIER");
+    let bucket = BucketSpec::new(BUCKET).text("a", "first").object(frozen);
+    let gone = Rule::on("HeadObject").key("b").nth(1).then(moved(delete("b")));
+    let scene = Scene::retiring(World::default().with(bucket).fault(gone), DELETE);
+    scene.apply().exits(4).blames("1 gone (for example \"b\")");
+    scene.assert_nothing_lost();
+}
+
 /// Overwritten before the first request of apply: seen before anything is done.
 #[test]
 fn moved_before_apply_is_stale_before_anything_is_done() {
