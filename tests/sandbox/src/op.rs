@@ -248,7 +248,7 @@ mod tests {
     fn an_unknown_subresource_is_never_taken_for_the_object_itself() {
         assert_eq!(of("PUT", (true, true), &["annotation"]), None);
         assert_eq!(of("GET", (true, true), &["torrent"]), None);
-        assert_eq!(of("PUT", (true, false), &["analytics", "id=x"]), None);
+        assert_eq!(of("PUT", (true, false), &["metadataInventoryTable"]), None);
     }
 
     #[test]
