@@ -153,7 +153,8 @@ fn what_is_not_configured_has_its_own_error() {
     assert_eq!(get("object-lock").refusal(), (404, "ObjectLockConfigurationNotFoundError".into()));
     assert_eq!(get("tagging").refusal(), (404, "NoSuchTagSet".into()));
     assert_eq!(get("acl").first("Permission"), "FULL_CONTROL");
-    assert_eq!(get("metrics").refusal(), (501, "NotImplemented".into()));
+    assert_eq!(get("metrics").first("IsTruncated"), "false");
+    assert_eq!(get("metadataInventoryTable").refusal(), (501, "NotImplemented".into()));
 }
 
 #[test]
