@@ -21,7 +21,9 @@ use crate::model::{
     Action, BadGlob, BucketName, EvidenceId, FoundAt, Number, Selection, VersionsWanted, absolute,
 };
 use crate::plan::{Plan, PlannedArchive, PlannedBucket};
-use crate::state::{AuditEntry, Mark, Row, State, StateError, With};
+use crate::state::{
+    AuditEntry, Batch, Intent, IntentKind, Mark, Row, State, StateError, Subject, With,
+};
 
 /// Rows read at a time.
 pub(super) const PAGE: usize = 1000;
@@ -328,6 +330,31 @@ impl Work {
         entry.count = Some(count);
         entry.caller_arn = Some(self.options.caller_arn.clone());
         entry
+    }
+
+    /// Records what is about to be asked of AWS, durably, and gives the id that its outcome closes.
+    ///
+    /// # Errors
+    /// [`Trouble::Fatal`]: then nothing may be asked.
+    pub fn intend(
+        &self,
+        action: &Action,
+        kind: IntentKind,
+        subject: Subject,
+    ) -> Result<u64, Trouble> {
+        let id = self.state.new_intent_id();
+        let mut batch = Batch::new();
+        batch.intent(Intent {
+            id,
+            run: self.recorder.run().to_owned(),
+            action: action.id.clone(),
+            bucket: self.name().clone(),
+            kind,
+            subject,
+            at_ms: self.clock.now().as_millisecond(),
+        });
+        blocking(|| self.state.commit(batch))?;
+        Ok(id)
     }
 
     /// Ends the action early if somebody asked to stop.

@@ -27,8 +27,10 @@ mod listing;
 mod object;
 mod page;
 mod parse;
+mod parts;
 mod plane;
 mod plane_head;
+mod restore;
 mod retry;
 mod simulate;
 mod wire;
@@ -44,8 +46,10 @@ pub use error::{AwsError, ErrorKind};
 pub use get::{Body, Get};
 pub use identity::{RoleIdentity, UserIdentity};
 pub use listing::{ListCursor, Listing, Page, Pages};
-pub use object::{Attributes, Head, PartAttributes, PartHead, RestoreAnswer, Wish};
+pub use object::Head;
 pub use parse::{ContentRange, Unreadable, decode_key, read_content_range, read_restore_header};
+pub use parts::{Attributes, PartAttributes, PartHead};
+pub use restore::{RestoreAnswer, Wish};
 pub use simulate::{OwnWay, Simulated};
 
 // For the targets in `tests/fuzz`.

@@ -8,7 +8,7 @@ use crate::apply::evidence::Approved;
 use crate::apply::work::{Work, blocking};
 use crate::model::Action;
 use crate::plan::uploads_digest;
-use crate::state::{Batch, Intent, IntentKind, Subject};
+use crate::state::{Batch, IntentKind, Subject};
 
 pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     let done = End::Done { objects: action.objects, bytes: 0 };
@@ -39,21 +39,11 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     }
     let id = match begun {
         Some(intent) => intent.id,
-        None => {
-            let id = work.state.new_intent_id();
-            let mut batch = Batch::new();
-            batch.intent(Intent {
-                id,
-                run: work.recorder.run().to_owned(),
-                action: action.id.clone(),
-                bucket: work.name().clone(),
-                kind: IntentKind::AbortUpload,
-                subject: Subject::Payload(serde_json::json!(known)),
-                at_ms: work.clock.now().as_millisecond(),
-            });
-            blocking(|| work.state.commit(batch))?;
-            id
-        }
+        None => work.intend(
+            action,
+            IntentKind::AbortUpload,
+            Subject::Payload(serde_json::json!(known)),
+        )?,
     };
     for upload in &uploads {
         work.unless_stopped()?;

@@ -81,19 +81,7 @@ fn is_recorded(work: &Work) -> Result<bool, Trouble> {
 }
 
 fn record_intent(work: &Work, action: &Action) -> Result<u64, Trouble> {
-    let id = work.state.new_intent_id();
-    let mut batch = Batch::new();
-    batch.intent(Intent {
-        id,
-        run: work.recorder.run().to_owned(),
-        action: action.id.clone(),
-        bucket: work.name().clone(),
-        kind: IntentKind::DeleteBucket,
-        subject: Subject::Payload(serde_json::Value::Null),
-        at_ms: work.clock.now().as_millisecond(),
-    });
-    blocking(|| work.state.commit(batch))?;
-    Ok(id)
+    work.intend(action, IntentKind::DeleteBucket, Subject::Payload(serde_json::Value::Null))
 }
 
 /// Why the bucket cannot be empty, by what the state knows: a listing without an entry does not

@@ -12,7 +12,7 @@ use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking, is_left_for_next_plan};
 use crate::aws::{AwsError, RestoreAnswer, Wish};
 use crate::model::{Action, Number, Thaw};
-use crate::state::{Batch, Intent, IntentKind, Mark, Row, Subject, With};
+use crate::state::{Batch, IntentKind, Mark, Row, Subject, With};
 
 /// Wishes at a time.
 const AT_A_TIME: usize = 16;
@@ -84,18 +84,8 @@ impl Asked<'_> {
             ))));
         }
         let began = Instant::now();
-        let id = work.state.new_intent_id();
-        let mut batch = Batch::new();
-        batch.intent(Intent {
-            id,
-            run: work.recorder.run().to_owned(),
-            action: self.action.id.clone(),
-            bucket: work.name().clone(),
-            kind: IntentKind::Restore,
-            subject: Subject::Numbers(rows.iter().map(|row| row.number).collect()),
-            at_ms: work.clock.now().as_millisecond(),
-        });
-        blocking(|| work.state.commit(batch))?;
+        let numbers = rows.iter().map(|row| row.number).collect();
+        let id = work.intend(self.action, IntentKind::Restore, Subject::Numbers(numbers))?;
 
         let action = self.action;
         let answers: Vec<(Row, Result<Wish, Trouble>)> =

@@ -176,19 +176,8 @@ fn kept_last(work: &Work) -> Result<Option<String>, Trouble> {
 }
 
 fn record_intent(work: &Work, action: &Action, tried: Tried) -> Result<u64, Trouble> {
-    let id = work.state.new_intent_id();
-    let mut batch = Batch::new();
-    batch.intent(Intent {
-        id,
-        run: work.recorder.run().to_owned(),
-        action: action.id.clone(),
-        bucket: work.name().clone(),
-        kind: IntentKind::SetPolicy,
-        subject: Subject::Payload(json!({ "could_list": tried == Tried::All })),
-        at_ms: work.clock.now().as_millisecond(),
-    });
-    blocking(|| work.state.commit(batch))?;
-    Ok(id)
+    let could_list = json!({ "could_list": tried == Tried::All });
+    work.intend(action, IntentKind::SetPolicy, Subject::Payload(could_list))
 }
 
 fn tried_in(intent: &Intent) -> Tried {
