@@ -132,7 +132,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }));
     let answer = answered.unwrap_or_else(|_| Err(panics::failure()));
     if session::variable("S3PLAN_FAILPOINTS").is_some() {
-        screen.err_line(&format!("failpoints passed: {}", failpoint::passed()));
+        for (place, times) in failpoint::passed() {
+            screen.err_line(&format!("passed {times} times: {place}"));
+        }
     }
     let exit = match answer {
         Ok(exit) => exit,
@@ -205,12 +207,11 @@ fn try_threads() -> std::io::Result<()> {
     })
 }
 
-/// For tests of crashes: `S3PLAN_DIE_AT` and `S3PLAN_PANIC_AT` take the number of a place, and
-/// `S3PLAN_FAILPOINTS` has the count told at the end. Builds without debug assertions pass none.
+/// For tests of crashes: `S3PLAN_DIE_AT` and `S3PLAN_PANIC_AT` take a [`failpoint::Place`], and
+/// `S3PLAN_FAILPOINTS` has the counts told at the end. Builds without debug assertions pass none.
 fn arm_failpoints() {
-    let number = |name| session::variable(name).and_then(|number| number.parse().ok());
-    let fates =
-        [number("S3PLAN_DIE_AT").map(Fate::Die), number("S3PLAN_PANIC_AT").map(Fate::Panic)];
+    let place = |name| session::variable(name).and_then(|place| place.parse().ok());
+    let fates = [place("S3PLAN_DIE_AT").map(Fate::Die), place("S3PLAN_PANIC_AT").map(Fate::Panic)];
     fates.into_iter().flatten().for_each(failpoint::arm);
 }
 

@@ -148,6 +148,8 @@ pub struct Range {
     pub calm: Ending,
     /// How many places a calm apply passes at which it could die.
     pub places: u64,
+    /// How many of them have each name.
+    pub named: BTreeMap<String, u64>,
     /// How long it took.
     pub took: Duration,
 }
@@ -202,14 +204,16 @@ impl Range {
             apply,
             calm: Ending::of(&first),
             places: 0,
+            named: BTreeMap::new(),
             took: Duration::ZERO,
         };
         let scene = range.scene();
         let began = Instant::now();
         let answer = range.run(&scene, &[("S3PLAN_FAILPOINTS", "1")]).exits(0);
         range.took = began.elapsed();
-        let count = answer.stderr.lines().find_map(|line| line.strip_prefix("failpoints passed: "));
-        range.places = count.and_then(|count| count.parse().ok()).expect("a count of places");
+        range.named = answer.stderr.lines().filter_map(count_of_a_place).collect();
+        range.places = range.named.values().sum();
+        assert!(range.places > 0, "no place was counted: {answer}");
         range.calm = Ending::of(&scene);
         range.calm.assert_sound(&scene, adopted, "the calm run");
         range
@@ -227,8 +231,8 @@ impl Range {
         self.start(scene, env).wait()
     }
 
-    /// The same, and dies at a place. See [`place_of_death`].
-    pub fn die_at(&self, scene: &Scene, place: u64) -> Answer {
+    /// The same, and dies at a place, `12` or `before DeleteObjects#2`. See [`place_of_death`].
+    pub fn die_at(&self, scene: &Scene, place: impl ToString) -> Answer {
         self.run(scene, &[("S3PLAN_DIE_AT", &place.to_string())])
     }
 
@@ -335,6 +339,12 @@ impl Ending {
         let most = calm.requests * lives + 10 * lives;
         assert!(self.requests <= most, "{told}: {} requests, at most {most}", self.requests);
     }
+}
+
+/// Name and count, where a line tells how often a place was passed.
+fn count_of_a_place(line: &str) -> Option<(String, u64)> {
+    let (count, name) = line.strip_prefix("passed ")?.split_once(" times: ")?;
+    Some((name.to_owned(), count.parse().ok()?))
 }
 
 /// Where a run died, as number and name; `None` where it came to its end.
