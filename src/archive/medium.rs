@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::error::ArchiveError;
 use super::open::Archive;
 use super::publish::ONE_SYNC_FROM;
+use crate::model::{Fingerprint, Fingerprinting};
 
 /// Bytes read at a time.
 const BUFFER: usize = 256 << 10;
@@ -26,8 +27,8 @@ pub enum Readback {
 /// What reading a file back gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadBack {
-    /// The SHA-256 of all bytes.
-    pub sha256: [u8; 32],
+    /// Of all bytes.
+    pub fingerprint: Fingerprint,
     /// How many bytes there were.
     pub size: u64,
     /// How near to the medium they were read.
@@ -84,43 +85,45 @@ impl Archive {
 
     fn read_back_as(&self, path: &str, unwritten: Unwritten) -> Result<ReadBack, ArchiveError> {
         let file = self.open_plain(path)?;
-        drop_cache(&file, unwritten)
-            .and_then(|()| hash(&file, self.medium(), &mut |_| {}))
-            .map_err(ArchiveError::io("read back", self.to().join(path)))
+        let mut running = Fingerprinting::default();
+        let size = drop_cache(&file, unwritten)
+            .and_then(|()| read(&file, &mut |bytes| running.update(bytes)))
+            .map_err(ArchiveError::io("read back", self.to().join(path)))?;
+        Ok(ReadBack { fingerprint: running.finish(), size, medium: self.medium() })
     }
 }
 
-/// Hashes a file after dropping what this machine has of it in memory; says how many bytes more it
-/// has read.
-pub(super) fn read_cold(
-    file: &File,
-    medium: Readback,
-    on: &mut dyn FnMut(u64),
-) -> io::Result<ReadBack> {
+/// The SHA-256 of a file and its size in bytes, after dropping what this machine has of it in
+/// memory; says how many bytes more it has read.
+pub(super) fn sha256_cold(file: &File, on: &mut dyn FnMut(u64)) -> io::Result<([u8; 32], u64)> {
     drop_cache(file, Unwritten::Perhaps)?;
-    hash(file, medium, on)
+    let mut running = Sha256::new();
+    let size = read(file, &mut |bytes| {
+        running.update(bytes);
+        on(bytes.len() as u64);
+    })?;
+    Ok((running.finalize().into(), size))
 }
 
-fn hash(mut file: &File, medium: Readback, on: &mut dyn FnMut(u64)) -> io::Result<ReadBack> {
+/// Reads a file to its end; its size.
+fn read(mut file: &File, on: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
     let expected = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     if expected > BUFFER {
         read_ahead(file)?;
     }
     let mut buffer = vec![0; expected.clamp(4 << 10, BUFFER)];
-    let mut hash = Sha256::new();
     let mut size = 0;
     loop {
-        let read = match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(size),
+            Ok(read) => {
+                on(&buffer[..read]);
+                size += read as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
-        };
-        hash.update(&buffer[..read]);
-        size += read as u64;
-        on(read as u64);
+        }
     }
-    Ok(ReadBack { sha256: hash.finalize().into(), size, medium })
 }
 
 /// Pages that are clean are dropped; a file that was not synced yet is synced first.

@@ -11,6 +11,7 @@ pub mod demand;
 pub mod desired;
 pub mod evidence;
 pub mod filter;
+pub mod fingerprint;
 pub mod headers;
 pub mod money;
 pub mod name;
@@ -38,6 +39,7 @@ pub use desired::{
 };
 pub use evidence::EvidenceId;
 pub use filter::{BadGlob, KeyFilter};
+pub use fingerprint::{Fingerprint, Fingerprinting};
 pub use headers::ObjectHeaders;
 pub use money::Usd;
 pub use name::{AccountId, BucketName, ETag, Number};

@@ -4,12 +4,15 @@ use sha2::{Digest, Sha256};
 
 use super::algorithm::{Algorithm, Running};
 use super::ladder::{Ladder, Need, Scope};
+use crate::model::{Fingerprint, Fingerprinting};
 
 /// Takes an object's bytes in order, in pieces of any size.
 #[derive(Debug)]
 pub struct Hasher {
-    /// For the bag and the read-back, whatever S3 holds.
+    /// For the bag, whatever S3 holds.
     sha256: Sha256,
+    /// For the read-back.
+    fingerprint: Fingerprinting,
     size: u64,
     whole: Vec<(Algorithm, Running)>,
     parts: Option<Parts>,
@@ -48,6 +51,7 @@ impl Hasher {
         });
         Self {
             sha256: Sha256::new(),
+            fingerprint: Fingerprinting::default(),
             size: 0,
             whole: whole.map(|a| (a, Running::new(a))).collect(),
             parts,
@@ -58,6 +62,7 @@ impl Hasher {
     pub fn update(&mut self, bytes: &[u8]) {
         self.size += bytes.len() as u64;
         self.sha256.update(bytes);
+        self.fingerprint.update(bytes);
         for (_, running) in &mut self.whole {
             running.update(bytes);
         }
@@ -77,7 +82,8 @@ impl Hasher {
             values.extend(whole);
             of_parts = each;
         }
-        Digests { sha256, size: self.size, values, of_parts }
+        let fingerprint = self.fingerprint.finish();
+        Digests { sha256, fingerprint, size: self.size, values, of_parts }
     }
 }
 
@@ -132,6 +138,7 @@ impl Parts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digests {
     sha256: [u8; 32],
+    fingerprint: Fingerprint,
     size: u64,
     values: Vec<(Need, Vec<u8>)>,
     of_parts: PartDigests,
@@ -147,6 +154,11 @@ impl Digests {
     /// The SHA-256 of all bytes.
     pub fn sha256(&self) -> &[u8; 32] {
         &self.sha256
+    }
+
+    /// By which a file of the same bytes is known again.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// How many bytes there were.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::row::{Readback, Stored};
 use super::table::Fault;
 use crate::model::{
-    ChecksumType, ETag, ObjectHeaders, ObjectVersion, Proof, ProofKind, Standing, StorageClass,
-    Thaw,
+    ChecksumType, ETag, Fingerprint, ObjectHeaders, ObjectVersion, Proof, ProofKind, Standing,
+    StorageClass, Thaw,
 };
 
 /// Words that repeat. Never reorder or remove: rows hold places in this list.
@@ -115,6 +115,7 @@ struct PackedStored<'a> {
     size: u64,
     mtime_ns: i64,
     sha256: [u8; 32],
+    fingerprint: Fingerprint,
     /// `None`: `data/` and the key.
     #[serde(borrow)]
     path: Option<&'a str>,
@@ -193,6 +194,7 @@ pub(super) fn pack_stored(stored: &Stored, key: &str) -> Result<Vec<u8>, Fault> 
         size: stored.size,
         mtime_ns: stored.mtime_ns,
         sha256: stored.sha256,
+        fingerprint: stored.fingerprint,
         path: (!follows).then_some(&stored.path),
         kind: kind.clone(),
         expected,
@@ -207,6 +209,7 @@ pub(super) fn unpack_stored(body: &[u8], key: &str) -> Result<Stored, Fault> {
     Ok(Stored {
         path: row.path.map_or_else(|| format!("data/{key}"), str::to_owned),
         sha256: row.sha256,
+        fingerprint: row.fingerprint,
         size: row.size,
         mtime_ns: row.mtime_ns,
         proof: Proof {
@@ -308,6 +311,7 @@ mod tests {
         Stored {
             path: path.into(),
             sha256: [7; 32],
+            fingerprint: Fingerprint([8; 16]),
             size: 300,
             mtime_ns: -1,
             proof: Proof {
@@ -346,7 +350,7 @@ mod tests {
         assert_eq!(hex::encode(pack_object(&object()).expect("packs")), hex::encode(&body));
         assert_eq!(unpack_object(&body).expect("unpacks"), object());
         let body = frozen(
-            "ac020107070707070707070707070707070707070707070707070707070707070707070000065348413235360165010161010112",
+            "ac02010707070707070707070707070707070707070707070707070707070707070707080808080808080808080808080808080000065348413235360165010161010112",
         );
         let packed = pack_stored(&stored("data/a/ü"), "a/ü").expect("packs");
         assert_eq!(hex::encode(packed), hex::encode(&body));

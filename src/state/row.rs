@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Number, ObjectHeaders, ObjectVersion, Proof};
+use crate::model::{Fingerprint, Number, ObjectHeaders, ObjectVersion, Proof};
 
 /// One object version with all that is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Stored {
     pub path: String,
     /// Of the file's bytes.
     pub sha256: [u8; 32],
+    /// Of the same bytes: what a reading back is held against.
+    pub fingerprint: Fingerprint,
     /// Of the file, in bytes.
     pub size: u64,
     /// The file's modification time as it was written, in nanoseconds since the Unix epoch; a

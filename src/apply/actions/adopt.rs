@@ -301,6 +301,7 @@ fn keep(
                 let stored = Stored {
                     path,
                     sha256: *digests.sha256(),
+                    fingerprint: digests.fingerprint(),
                     size: digests.size(),
                     mtime_ns: row.object.last_modified_ms.saturating_mul(1_000_000),
                     proof,

@@ -271,7 +271,8 @@ fn publish(place: &Archive, fetched: Vec<Fetched>) -> Result<Vec<Kept>, Trouble>
                 Published::Taken { by: TakenBy::Name, staged } => {
                     let same = match place.read_back(&path) {
                         Ok(there) => {
-                            there.sha256 == *digests.sha256() && there.size == digests.size()
+                            there.fingerprint == digests.fingerprint()
+                                && there.size == digests.size()
                         }
                         // A folder, a link, a pipe: no file of ours.
                         Err(ArchiveError::Planted(_)) => false,
@@ -315,6 +316,7 @@ fn stored(row: &Row, path: String, digests: &Digests, proof: Proof) -> Stored {
     Stored {
         path,
         sha256: *digests.sha256(),
+        fingerprint: digests.fingerprint(),
         size: digests.size(),
         // The file bears the object's own time.
         mtime_ns: row.object.last_modified_ms.saturating_mul(1_000_000),

@@ -158,7 +158,7 @@ async fn read_rows(
         for (row, result) in results.into_iter().flatten() {
             let Some(stored) = &row.stored else { continue };
             let why = match result {
-                Ok(back) if back.sha256 == stored.sha256 && back.size == stored.size => {
+                Ok(back) if back.fingerprint == stored.fingerprint && back.size == stored.size => {
                     read.objects += 1;
                     read.bytes += back.size;
                     let kind = match back.medium {

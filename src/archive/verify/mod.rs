@@ -14,7 +14,7 @@ use super::bag::{BAGIT, BagRow, Line, Lines, MANIFEST, OBJECTS, Rows, TAG_MANIFE
 use super::beneath::{Root, is_not_a_folder};
 use super::error::ArchiveError;
 use super::keymap::PAYLOAD;
-use super::medium::{Readback, medium_of, read_cold};
+use super::medium::sha256_cold;
 use super::open::{Owner, open_plain};
 
 /// The bag's own files that every archive has.
@@ -145,10 +145,9 @@ pub fn verify(
     if root.stat(MANIFEST).is_err() && root.stat(TAG_MANIFEST).is_err() {
         return Err(ArchiveError::NotSealed(to.to_owned()));
     }
-    let medium = medium_of(root.fd());
     let to = to.to_owned();
     let mut check =
-        Check { root, to, medium, depth, on, report: VerifyReport::default(), read: 0, present: 0 };
+        Check { root, to, depth, on, report: VerifyReport::default(), read: 0, present: 0 };
     check.description();
     check.tag_files();
     check.payload();
@@ -159,7 +158,6 @@ pub fn verify(
 struct Check<'a> {
     root: Rc<Root>,
     to: PathBuf,
-    medium: Readback,
     depth: Depth,
     on: &'a mut dyn FnMut(VerifyTick<'_>),
     report: VerifyReport,
@@ -230,11 +228,11 @@ impl Check<'_> {
     fn tag_file(&mut self, path: &str, expected: &[u8; 32]) {
         let read = open_plain(&self.root, &self.to, path).and_then(|file| {
             let at = self.to.join(path);
-            read_cold(&file, self.medium, &mut |_| {}).map_err(ArchiveError::io("read", at))
+            sha256_cold(&file, &mut |_| {}).map_err(ArchiveError::io("read", at))
         });
         match read {
-            Ok(read) if read.sha256 == *expected => {}
-            Ok(read) => self.bad_record(path, wrong(expected, &read.sha256)),
+            Ok((sha256, _)) if sha256 == *expected => {}
+            Ok((sha256, _)) => self.bad_record(path, wrong(expected, &sha256)),
             Err(e) => self.bad_record(path, unreadable(e)),
         }
     }
@@ -328,12 +326,12 @@ impl Check<'_> {
             return if same { Ok(expected) } else { Err(What::Touched { expected_ms, actual_ms }) };
         }
         let (on, read, files) = (&mut self.on, &mut self.read, self.report.files - 1);
-        let back = read_cold(&file, self.medium, &mut |bytes| {
+        let back = sha256_cold(&file, &mut |bytes| {
             *read += bytes;
             on(VerifyTick::Checked { files, bytes: *read });
         });
-        let back = back.map_err(|e| What::Unreadable(e.to_string()))?;
-        if back.sha256 == *sha256 { Ok(back.size) } else { Err(wrong(sha256, &back.sha256)) }
+        let (found, size) = back.map_err(|e| What::Unreadable(e.to_string()))?;
+        if found == *sha256 { Ok(size) } else { Err(wrong(sha256, &found)) }
     }
 
     fn open_recorded(&mut self, path: &str) -> Result<File, What> {

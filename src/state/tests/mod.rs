@@ -10,7 +10,8 @@ use std::path::Path;
 
 use super::{Mark, Open, Readback, ReadbackKind, State, StateError, Stored};
 use crate::model::{
-    BucketName, ETag, ObjectHeaders, ObjectVersion, Proof, ProofKind, Standing, StorageClass, Thaw,
+    BucketName, ETag, Fingerprint, ObjectHeaders, ObjectVersion, Proof, ProofKind, Standing,
+    StorageClass, Thaw,
 };
 
 pub(super) fn open(folder: &Path) -> State {
@@ -45,6 +46,7 @@ pub(super) fn stored(key: &str, size: u64) -> Stored {
     Stored {
         path: format!("data/{key}"),
         sha256: [7; 32],
+        fingerprint: Fingerprint([8; 16]),
         size,
         mtime_ns: 1_600_000_000_123_000_000,
         proof: Proof {
