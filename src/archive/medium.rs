@@ -73,6 +73,11 @@ impl Archive {
         Settled { archive: self.clone(), unwritten }
     }
 
+    /// The archive for files to be read back of which each is durable: it was just published.
+    pub fn settled(&self) -> Settled {
+        Settled { archive: self.clone(), unwritten: Unwritten::Nothing }
+    }
+
     /// Reads a file of the archive (a path from the bag's root) back from its medium.
     ///
     /// The file has to be durable already: what is not yet written cannot be dropped from memory.

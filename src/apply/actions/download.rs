@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::fetch::{self, Fetch, Fetched};
+use super::readback::Early;
 use crate::apply::end::{End, Trouble};
 use crate::apply::fetchers::OBJECT;
 use crate::apply::work::{Work, blocking, is_left_for_next_plan};
@@ -179,6 +180,7 @@ async fn keep(
     mut receiver: mpsc::Receiver<Fetch>,
 ) -> Result<Tally, Trouble> {
     let mut tally = Tally::default();
+    let mut early = Early::default();
     loop {
         let mut batch = Vec::new();
         let Some(first) = receiver.recv().await else { break };
@@ -195,21 +197,27 @@ async fn keep(
             () = full => {}
             () = work.clock.sleep(BATCH_AGE) => {}
         }
-        keep_batch(work, place, batch, &mut tally)?;
+        let kept = keep_batch(work, place, batch, &mut tally, &mut early)?;
+        early.begin(work, place, kept);
         work.tick(action, tally.objects, tally.bytes)?;
         if tally.failed >= FAILURES {
             break;
         }
     }
+    let mut read = Batch::new();
+    early.finish(work, &mut read).await?;
+    blocking(|| work.state.commit(read))?;
     Ok(tally)
 }
 
+/// Answers what is durable now.
 fn keep_batch(
     work: &Arc<Work>,
     place: &Arc<Archive>,
     fetches: Vec<Fetch>,
     tally: &mut Tally,
-) -> Result<(), Trouble> {
+    early: &mut Early,
+) -> Result<Vec<(Number, Stored)>, Trouble> {
     let mut got = Vec::new();
     let mut batch = Batch::default();
     for fetch in fetches {
@@ -231,15 +239,18 @@ fn keep_batch(
     let kept = blocking(|| publish(place, got))?;
     // Files that the path does not lead to any more are nowhere that anybody would look.
     blocking(|| place.check_in_place())?;
-    for kept in kept {
+    let mut durable = Vec::with_capacity(kept.len());
+    for Kept { number, stored, headers } in kept {
         tally.objects += 1;
-        tally.bytes += kept.stored.size;
-        batch.headers(work.name(), kept.number, kept.headers);
-        batch.store(work.name(), kept.number, kept.stored);
-        batch.clear_failure(work.name(), kept.number);
+        tally.bytes += stored.size;
+        batch.headers(work.name(), number, headers);
+        batch.store(work.name(), number, stored.clone());
+        batch.clear_failure(work.name(), number);
+        durable.push((number, stored));
     }
+    early.note(work, &mut batch)?;
     blocking(|| work.state.commit(batch))?;
-    Ok(())
+    Ok(durable)
 }
 
 struct Kept {

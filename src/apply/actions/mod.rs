@@ -12,6 +12,7 @@ mod mend;
 mod parts;
 mod pieces;
 mod probe_deletes;
+mod readback;
 mod restore;
 mod seal;
 mod set_policy;

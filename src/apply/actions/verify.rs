@@ -5,23 +5,14 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::stream::{self, StreamExt as _};
-use tokio::task::spawn_blocking;
-
-use super::download;
-use crate::apply::end::{End, Trouble, told};
+use super::{download, readback};
+use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking};
-use crate::archive::{Archive, ArchiveError, ReadBack, Survey};
+use crate::archive::{Archive, Survey};
 use crate::event::Fact;
 use crate::model::{Action, Number};
-use crate::state::{Batch, Mark, Readback, ReadbackKind, Row, Stored, With};
+use crate::state::{Batch, Mark, Row, Stored, With};
 
-/// Files read at a time: enough to keep a disk busy, few enough not to thrash one that turns.
-const AT_A_TIME: usize = 4;
-/// So many files at most are handed to one thread together,
-const HANDFUL: usize = 32;
-/// and only while they have fewer bytes than this.
-const HANDFUL_BYTES: u64 = 1 << 20;
 /// Files taken out of the archive together: for each lot the bag's manifest is read once.
 const TOGETHER: usize = 65_536;
 /// Rounds of fetching anew what read differently.
@@ -90,23 +81,6 @@ pub(super) async fn read_again(
     }
 }
 
-/// Rows whose files are read one after the other by one thread: many small ones, few large ones.
-fn handfuls(rows: impl Iterator<Item = Row>) -> Vec<Vec<Row>> {
-    let mut handfuls: Vec<Vec<Row>> = Vec::new();
-    let mut bytes = HANDFUL_BYTES;
-    for row in rows {
-        bytes = bytes.saturating_add(row.object.size);
-        match handfuls.last_mut() {
-            Some(rows) if bytes < HANDFUL_BYTES && rows.len() < HANDFUL => rows.push(row),
-            _ => {
-                bytes = row.object.size;
-                handfuls.push(vec![row]);
-            }
-        }
-    }
-    handfuls
-}
-
 #[derive(Default)]
 struct Read {
     objects: u64,
@@ -138,38 +112,18 @@ async fn read_rows(
             continue;
         }
         let settled = blocking(|| place.settle(rows.len()));
-        let results: Vec<Vec<(Row, Result<ReadBack, ArchiveError>)>> =
-            stream::iter(handfuls(rows.into_iter()).into_iter().map(|rows| {
-                let settled = settled.clone();
-                let read = move |row: Row| {
-                    let path = row.stored.as_ref().map_or("", |stored| stored.path.as_str());
-                    let result = settled.read_back(path);
-                    (row, result)
-                };
-                spawn_blocking(move || rows.into_iter().map(read).collect())
-            }))
-            .buffer_unordered(AT_A_TIME)
-            .collect::<Vec<_>>()
-            .await
-            .into_iter()
-            .collect::<Result<_, _>>()?;
-        let at_ms = work.clock.now().as_millisecond();
+        let files = rows.into_iter().filter_map(|mut row| Some((row.stored.take()?, row)));
+        let files = files.map(|(stored, row)| (row, stored));
         let mut batch = Batch::new();
-        for (row, result) in results.into_iter().flatten() {
-            let Some(stored) = &row.stored else { continue };
-            let why = match result {
-                Ok(back) if back.fingerprint == stored.fingerprint && back.size == stored.size => {
+        for (row, stored, outcome) in readback::read(work, &settled, files).await? {
+            let why = match outcome {
+                Ok(how) => {
                     read.objects += 1;
-                    read.bytes += back.size;
-                    let kind = match back.medium {
-                        crate::archive::Readback::Medium => ReadbackKind::Medium,
-                        crate::archive::Readback::Client => ReadbackKind::Client,
-                    };
-                    batch.read_back(work.name(), row.number, Readback { kind, at_ms });
+                    read.bytes += stored.size;
+                    batch.read_back(work.name(), row.number, how);
                     continue;
                 }
-                Ok(_) => "reads back differently from what was written".to_owned(),
-                Err(error) => told(&error),
+                Err(why) => why,
             };
             if !row.marks.has(Mark::DeleteSent) {
                 // Else it may be the only copy by now, however bad.
