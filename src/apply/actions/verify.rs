@@ -20,33 +20,38 @@ const ROUNDS: usize = 2;
 
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
     let place = work.place().await?;
-    if first_absent(work)?.is_some() {
-        // An earlier try withdrew a file and was stopped before its object was fetched anew.
-        download::absent(work, &place, action).await?;
-    }
-    let pending = |row: &Row| row.stored.is_some() && !row.marks.has(Mark::ReadBack);
-    let mut read = Read::default();
-    for round in 0.. {
-        let wrong = read_rows(work, &place, action, pending, &mut read).await?;
-        if wrong.is_empty() {
-            break;
+    let pending = |row: &Row| !row.marks.has(Mark::ReadBack);
+    let mut round = 0;
+    loop {
+        let walk = read_rows(work, &place, action, pending).await?;
+        match walk.absent {
+            // An earlier try withdrew a file and was stopped before its object was fetched anew.
+            Some(_) if round == 0 => {
+                download::absent(work, &place, action).await?;
+            }
+            Some(key) if walk.wrong.is_empty() => {
+                return Ok(End::Failed(format!(
+                    "not every object is in the archive (for example {key:?}); it is untouched in \
+                     S3, and the next plan fetches it"
+                )));
+            }
+            None if walk.wrong.is_empty() => {
+                return Ok(End::Done { objects: walk.objects, bytes: walk.bytes });
+            }
+            Some(_) | None => {}
         }
-        if round == ROUNDS {
-            return Ok(End::Failed(format!(
-                "{} files read back differently from what was written, {ROUNDS} times over: the \
-                 medium of {} is not to be trusted; nothing was deleted in S3",
-                wrong.len(),
-                work.to.display()
-            )));
+        if !walk.wrong.is_empty() {
+            if round == ROUNDS {
+                return Ok(End::Failed(format!(
+                    "{} files read back differently from what was written, {ROUNDS} times over: \
+                     the medium of {} is not to be trusted; nothing was deleted in S3",
+                    walk.wrong.len(),
+                    work.to.display()
+                )));
+            }
+            download::again(work, &place, action, &walk.wrong).await?;
         }
-        download::again(work, &place, action, &wrong).await?;
-    }
-    match first_absent(work)? {
-        None => Ok(End::Done { objects: read.objects, bytes: read.bytes }),
-        Some(key) => Ok(End::Failed(format!(
-            "not every object is in the archive (for example {key:?}); it is untouched in S3, and \
-             the next plan fetches it"
-        ))),
+        round += 1;
     }
 }
 
@@ -70,8 +75,8 @@ pub(super) async fn read_again(
         };
         stored.readback.is_none_or(|read| read.at_ms < before_ms) || looks_touched(stored)
     };
-    let wrong = read_rows(work, &place, action, doubtful, &mut Read::default()).await?;
-    match wrong.len() {
+    let walk = read_rows(work, &place, action, doubtful).await?;
+    match walk.wrong.len() {
         0 => Ok(()),
         n => Err(Trouble::Ends(End::Failed(format!(
             "{n} files in {} are not what was proven any more, so nothing is deleted: the next \
@@ -81,22 +86,35 @@ pub(super) async fn read_again(
     }
 }
 
+/// What a walk over all rows found.
 #[derive(Default)]
-struct Read {
+struct Walk {
+    /// Files that are right, whether they were read now or before.
     objects: u64,
+    /// Their bytes.
     bytes: u64,
+    /// Rows whose files are wrong. They are no longer stored, and their files no longer under their
+    /// names.
+    wrong: BTreeSet<Number>,
+    /// The key of an object that should be in the archive and is not.
+    absent: Option<String>,
 }
 
-/// Reads the files of all rows that `wanted` picks. Gives the numbers of those that were wrong;
-/// their rows are no longer stored, and their files no longer under their names.
+impl Walk {
+    fn count(&mut self, stored: &Stored) {
+        self.objects += 1;
+        self.bytes += stored.size;
+    }
+}
+
+/// Reads the files of those stored rows that `wanted` picks.
 async fn read_rows(
     work: &Work,
     place: &Arc<Archive>,
     action: &Action,
     wanted: impl Fn(&Row) -> bool,
-    read: &mut Read,
-) -> Result<BTreeSet<Number>, Trouble> {
-    let mut wrong = BTreeSet::new();
+) -> Result<Walk, Trouble> {
+    let mut walk = Walk::default();
     let mut withdrawn = Vec::new();
     let mut from = 0;
     loop {
@@ -104,22 +122,30 @@ async fn read_rows(
         let page = work.page(from, With::Rows)?;
         let Some(last) = page.last() else {
             withdraw(work, place, &mut withdrawn)?;
-            return Ok(wrong);
+            return Ok(walk);
         };
         from = last.number + 1;
-        let rows: Vec<Row> = page.into_iter().filter(&wanted).collect();
-        if rows.is_empty() {
+        let mut files = Vec::new();
+        for mut row in page {
+            let is_wanted = wanted(&row);
+            match row.stored.take() {
+                Some(stored) if is_wanted => files.push((row, stored)),
+                Some(stored) => walk.count(&stored),
+                None if walk.absent.is_none() && work.selection.takes(&row.object) => {
+                    walk.absent = Some(row.object.key);
+                }
+                None => {}
+            }
+        }
+        if files.is_empty() {
             continue;
         }
-        let settled = blocking(|| place.settle(rows.len()));
-        let files = rows.into_iter().filter_map(|mut row| Some((row.stored.take()?, row)));
-        let files = files.map(|(stored, row)| (row, stored));
+        let settled = blocking(|| place.settle(files.len()));
         let mut batch = Batch::new();
-        for (row, stored, outcome) in readback::read(work, &settled, files).await? {
+        for (row, stored, outcome) in readback::read(work, &settled, files.into_iter()).await? {
             let why = match outcome {
                 Ok(how) => {
-                    read.objects += 1;
-                    read.bytes += stored.size;
+                    walk.count(&stored);
                     batch.read_back(work.name(), row.number, how);
                     continue;
                 }
@@ -129,7 +155,7 @@ async fn read_rows(
                 // Else it may be the only copy by now, however bad.
                 withdrawn.push((row.number, stored.path.clone()));
             }
-            wrong.insert(row.number);
+            walk.wrong.insert(row.number);
             let fact = Fact::ObjectFailed {
                 bucket: work.name().clone(),
                 key: row.object.key.clone(),
@@ -142,7 +168,7 @@ async fn read_rows(
         if withdrawn.len() >= TOGETHER {
             withdraw(work, place, &mut withdrawn)?;
         }
-        work.tick(action, read.objects, read.bytes)?;
+        work.tick(action, walk.objects, walk.bytes)?;
     }
 }
 
@@ -159,16 +185,4 @@ fn withdraw(work: &Work, place: &Archive, rows: &mut Vec<(Number, String)>) -> R
         batch.unstore(work.name(), *number);
     }
     Ok(blocking(|| work.state.commit(batch)).map(drop)?)
-}
-
-/// The key of an object that should be in the archive and is not.
-fn first_absent(work: &Work) -> Result<Option<String>, Trouble> {
-    let mut absent = None;
-    work.each_row::<Trouble>(With::Rows, |row| {
-        if absent.is_none() && work.selection.takes(&row.object) && row.stored.is_none() {
-            absent = Some(row.object.key);
-        }
-        Ok(())
-    })?;
-    Ok(absent)
 }
