@@ -150,6 +150,29 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// The action whose standing this fact changes; `None` for facts about runs, buckets and
+    /// objects.
+    pub fn action(&self) -> Option<&ActionId> {
+        match self {
+            Self::Started { action }
+            | Self::Waiting { action, .. }
+            | Self::Done { action, .. }
+            | Self::Failed { action, .. } => Some(action),
+            Self::RunStarted { .. }
+            | Self::Stale { .. }
+            | Self::ObjectFailed { .. }
+            | Self::LeftAlone { .. }
+            | Self::DeleteFormFound { .. }
+            | Self::GateOpened { .. }
+            | Self::Approved { .. }
+            | Self::Abandoned { .. }
+            | Self::TakenUpAgain { .. }
+            | Self::PolicyRolledBack { .. } => None,
+        }
+    }
+}
+
 /// How objects are deleted so that one that was overwritten in between survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

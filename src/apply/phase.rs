@@ -30,23 +30,14 @@ pub enum Phase {
 
 impl Phase {
     /// The phase that an action is in after its latest fact; recovery is this function. `None` for
-    /// facts that are not about one action.
+    /// facts that are not about one action ([`Fact::action`]).
     pub fn after(fact: &Fact) -> Option<Self> {
         match fact {
             Fact::Started { .. } => Some(Self::Started),
             Fact::Waiting { on, until, .. } => Some(Self::Waiting { on: *on, until: *until }),
             Fact::Done { .. } => Some(Self::Done),
             Fact::Failed { why, .. } => Some(Self::Failed { why: why.clone() }),
-            Fact::RunStarted { .. }
-            | Fact::Stale { .. }
-            | Fact::ObjectFailed { .. }
-            | Fact::LeftAlone { .. }
-            | Fact::DeleteFormFound { .. }
-            | Fact::GateOpened { .. }
-            | Fact::Approved { .. }
-            | Fact::Abandoned { .. }
-            | Fact::TakenUpAgain { .. }
-            | Fact::PolicyRolledBack { .. } => None,
+            _ => None,
         }
     }
 }

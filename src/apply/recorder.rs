@@ -11,7 +11,7 @@ use crate::event::{Event, Fact, Reporter, Tick};
 use crate::model::{ActionId, BucketName};
 use crate::state::{AuditEntry, AuditLog, State, StateError};
 
-/// Status is written at most this often while only progress is made.
+/// Status is written at most this often while there is nothing new but progress and names.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// Progress of one action is told at most this often.
 const TICK_EVERY: Duration = Duration::from_millis(100);
@@ -60,12 +60,14 @@ impl Recorder {
         if let Some(entry) = line_of(&fact, &self.run, self.clock.now()) {
             inner.audit.append(&entry)?;
         }
+        // Status reads the whole journal: written for each of many names, it would read it as often.
+        let can_wait = matches!(fact, Fact::ObjectFailed { .. } | Fact::LeftAlone { .. });
         // Disk before eyes: what a person has read must survive a crash.
         let events = self.state.append(&self.run, vec![fact], self.clock.now())?;
         for event in &events {
             inner.tell(event);
         }
-        self.write_status(&mut inner)
+        if can_wait { self.write_old_status(&mut inner) } else { self.write_status(&mut inner) }
     }
 
     /// Shows progress, if there is time.
@@ -83,10 +85,7 @@ impl Recorder {
         for reporter in &mut inner.reporters {
             reporter.tick(tick);
         }
-        if inner.status_at.is_none_or(|at| at.elapsed() >= STATUS_EVERY) {
-            self.write_status(&mut inner)?;
-        }
-        Ok(())
+        self.write_old_status(&mut inner)
     }
 
     /// Says a sentence that is neither fact nor progress.
@@ -107,6 +106,14 @@ impl Recorder {
     /// The plan's digest.
     pub fn run(&self) -> &str {
         &self.run
+    }
+
+    /// Writes status where it was not written for a while.
+    fn write_old_status(&self, inner: &mut Inner) -> Result<(), StateError> {
+        match inner.status_at {
+            Some(at) if at.elapsed() < STATUS_EVERY => Ok(()),
+            _ => self.write_status(inner),
+        }
     }
 
     fn write_status(&self, inner: &mut Inner) -> Result<(), StateError> {
@@ -195,5 +202,43 @@ impl Inner {
         for reporter in &mut self.reporters {
             reporter.event(event);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::state::Open;
+
+    #[test]
+    fn status_is_not_written_anew_for_each_of_many_objects() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = State::open(folder.path(), None, Open::Write { holder: "a test" });
+        let audit = AuditLog::open(folder.path()).expect("a log");
+        let written = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&written);
+        let status: WriteStatus = Box::new(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        });
+        let (state, clock) = (state.expect("a state"), Clock::default());
+        let recorder = Recorder::new(state, "run".into(), clock, audit, Vec::new(), status);
+        let began = Instant::now();
+        for number in 0..50 {
+            let fact = Fact::ObjectFailed {
+                bucket: BucketName::new("photos"),
+                key: number.to_string(),
+                version_id: None,
+                why: "the body ended early".into(),
+            };
+            recorder.record(fact).expect("kept");
+        }
+        let seconds = began.elapsed().as_secs();
+        assert!(written.load(Ordering::Relaxed) <= 1 + seconds);
+        recorder.record(Fact::TakenUpAgain { bucket: BucketName::new("photos") }).expect("kept");
+        assert!(written.load(Ordering::Relaxed) >= 2, "what changes the standing is told at once");
     }
 }

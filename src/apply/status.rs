@@ -226,15 +226,11 @@ impl Journal {
             }
             // A process that takes the run up again looks anew.
             Fact::RunStarted { .. } => self.stale.clear(),
-            Fact::Started { action }
-            | Fact::Waiting { action, .. }
-            | Fact::Done { action, .. }
-            | Fact::Failed { action, .. } => {
-                if let Some(phase) = Phase::after(&fact) {
+            fact => {
+                if let Some((action, phase)) = fact.action().zip(Phase::after(fact)) {
                     self.phases.insert(action.clone(), phase);
                 }
             }
-            _ => {}
         }
     }
 
@@ -246,16 +242,6 @@ impl Journal {
     fn phase(&self, action: &ActionId) -> Phase {
         self.phases.get(action).cloned().unwrap_or_default()
     }
-}
-
-/// The evidence that a bucket's open gate waits for; `None` where no gate of it is open.
-///
-/// # Errors
-/// What the state could not do.
-pub fn open_gate(state: &State, bucket: &BucketName) -> Result<Option<EvidenceId>, StateError> {
-    let status = document(state, false)?;
-    let status = status.buckets.into_iter().find(|status| &status.bucket == bucket);
-    Ok(status.and_then(|status| status.evidence))
 }
 
 /// The buckets that a new plan takes up again where it is the same as an older one, byte for byte:

@@ -275,10 +275,10 @@ impl Work {
         count: u64,
         request_id: Option<String>,
     ) -> Result<(), Trouble> {
-        self.write_audit(action, operation, count, request_id, None)
+        self.write_down(AuditEntry { request_id, ..self.entry(action, operation, count) })
     }
 
-    /// The same, for several requests at once.
+    /// The same, for several requests at once; nothing for none.
     ///
     /// # Errors
     /// As [`Work::audit`].
@@ -289,9 +289,10 @@ impl Work {
         count: u64,
         request_ids: Vec<String>,
     ) -> Result<(), Trouble> {
-        let mut entry = self.entry(action, operation, count);
-        entry.request_ids = request_ids;
-        Ok(blocking(|| self.recorder.audit(&entry))?)
+        if count == 0 {
+            return Ok(());
+        }
+        self.write_down(AuditEntry { request_ids, ..self.entry(action, operation, count) })
     }
 
     /// The same, for what was done under an approval.
@@ -306,20 +307,26 @@ impl Work {
         request_id: Option<String>,
         evidence: &EvidenceId,
     ) -> Result<(), Trouble> {
-        self.write_audit(action, operation, count, request_id, Some(evidence))
+        let evidence = Some(evidence.clone());
+        let entry = self.entry(action, operation, count);
+        self.write_down(AuditEntry { request_id, evidence, ..entry })
     }
 
-    fn write_audit(
-        &self,
-        action: &Action,
-        operation: &str,
-        count: u64,
-        request_id: Option<String>,
-        evidence: Option<&EvidenceId>,
-    ) -> Result<(), Trouble> {
-        let mut entry = self.entry(action, operation, count);
-        entry.request_id = request_id;
-        entry.evidence = evidence.cloned();
+    /// The same, for what is seen to have been done although no answer came, or none was written
+    /// down before a kill; nothing for none. What was written down right before a kill is written
+    /// twice: never is anything missing.
+    ///
+    /// # Errors
+    /// As [`Work::audit`].
+    pub fn audit_seen(&self, action: &Action, operation: &str, count: u64) -> Result<(), Trouble> {
+        if count == 0 {
+            return Ok(());
+        }
+        let detail = Some("no answer was recorded; the effect was seen afterwards".to_owned());
+        self.write_down(AuditEntry { detail, ..self.entry(action, operation, count) })
+    }
+
+    fn write_down(&self, entry: AuditEntry) -> Result<(), Trouble> {
         Ok(blocking(|| self.recorder.audit(&entry))?)
     }
 

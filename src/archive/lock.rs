@@ -16,9 +16,26 @@ pub(super) fn lock_path(to: &Path) -> PathBuf {
     path.into()
 }
 
-/// Takes the lock, or says who has it. The kernel gives it up with the process, however it ends;
-/// the file stays, since removing it could take it from a third one.
-pub(super) fn take(to: &Path, bucket: &str) -> Result<File, ArchiveError> {
+/// An archive's lock; given back when it is dropped. The kernel gives it back with the process,
+/// however that ends.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would not do: a child that is being started has it open too, until it
+        // becomes another program. Where it cannot be given back, the end of the process does it.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the lock, or says who has it. The file stays for good, since removing it could take it
+/// from a third one.
+///
+/// # Errors
+/// [`ArchiveError::Held`], [`ArchiveError::Planted`] where no plain file has its name, or the
+/// system's.
+pub(super) fn take(to: &Path, bucket: &str) -> Result<Lock, ArchiveError> {
     let path = lock_path(to);
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -45,7 +62,7 @@ pub(super) fn take(to: &Path, bucket: &str) -> Result<File, ArchiveError> {
     file.set_len(0)
         .and_then(|()| file.write_all(text.as_bytes()))
         .map_err(ArchiveError::io("write", &path))?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 fn read_holder(file: &mut File) -> Holder {
@@ -57,4 +74,21 @@ fn read_holder(file: &mut File) -> Holder {
         value.unwrap_or_default().to_owned()
     };
     Holder { pid: field("pid"), host: field("host"), bucket: field("bucket") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_is_being_started_does_not_keep_the_lock() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let to = dir.path().join("photos");
+        let lock = take(&to, "photos").expect("free");
+        assert!(matches!(take(&to, "photos"), Err(ArchiveError::Held { .. })));
+        let childs = lock.0.try_clone().expect("a descriptor");
+        drop(lock);
+        drop(take(&to, "photos").expect("given back"));
+        drop(childs);
+    }
 }

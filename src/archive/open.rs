@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::bag::identity;
 use super::beneath::Root;
 use super::error::ArchiveError;
-use super::lock;
+use super::lock::{self, Lock};
 use super::medium::{Readback, medium_of};
 use super::partial;
 use super::publish::{Published, folds, replace};
@@ -68,7 +68,7 @@ pub(super) struct Shared {
     pub(super) next_name: AtomicU64,
     owner: Owner,
     /// Held as long as any clone, or any staged file, lives.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// The staging folder is nobody's business once the archive is closed; a run that was killed leaves it

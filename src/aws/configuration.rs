@@ -109,6 +109,14 @@ macro_rules! settings {
     }};
 }
 
+/// Reads a table of settings with one of the macros above, and keeps each under its name.
+macro_rules! keep {
+    ($all:ident, $read:ident!($bucket:expr):
+        $($name:literal = $operation:ident as $($called:literal),+;)+) => {
+        $($all.insert($name.to_owned(), $read!($bucket, $operation, $($called),+));)+
+    };
+}
+
 impl Bucket {
     /// Reads everything that is set on the bucket. A setting that is not set is `null`; one that
     /// the caller may not read, or that the server does not know, is `{"unknown": CODE}`.
@@ -125,97 +133,40 @@ impl Bucket {
             Err(error) => refusal(error)?,
         };
         all.insert("policy".into(), policy);
-        let mut keep = |name: &str, value: Value| all.insert(name.to_owned(), value);
-        keep("versioning", setting!(self, get_bucket_versioning, "GetBucketVersioning"));
-        keep("tagging", setting!(self, get_bucket_tagging, "GetBucketTagging"));
-        keep(
-            "lifecycle",
-            setting!(self, get_bucket_lifecycle_configuration, "GetBucketLifecycleConfiguration"),
-        );
-        keep("cors", setting!(self, get_bucket_cors, "GetBucketCors"));
-        keep("website", setting!(self, get_bucket_website, "GetBucketWebsite"));
-        keep("encryption", setting!(self, get_bucket_encryption, "GetBucketEncryption"));
-        keep("acl", setting!(self, get_bucket_acl, "GetBucketAcl"));
-        keep("logging", setting!(self, get_bucket_logging, "GetBucketLogging"));
-        keep(
-            "notification",
-            setting!(
-                self,
-                get_bucket_notification_configuration,
-                "GetBucketNotificationConfiguration"
-            ),
-        );
-        keep("replication", setting!(self, get_bucket_replication, "GetBucketReplication"));
-        keep(
-            "ownership",
-            setting!(self, get_bucket_ownership_controls, "GetBucketOwnershipControls"),
-        );
-        keep(
-            "public_access_block",
-            setting!(self, get_public_access_block, "GetPublicAccessBlock"),
-        );
-        keep(
-            "request_payment",
-            setting!(self, get_bucket_request_payment, "GetBucketRequestPayment"),
-        );
-        keep(
-            "object_lock",
-            setting!(self, get_object_lock_configuration, "GetObjectLockConfiguration"),
-        );
-        keep(
-            "accelerate",
-            setting!(self, get_bucket_accelerate_configuration, "GetBucketAccelerateConfiguration"),
-        );
-        keep("policy_status", setting!(self, get_bucket_policy_status, "GetBucketPolicyStatus"));
-        keep("abac", setting!(self, get_bucket_abac, "GetBucketAbac"));
-        keep(
-            "metadata",
-            setting!(self, get_bucket_metadata_configuration, "GetBucketMetadataConfiguration"),
-        );
-        keep(
-            "metadata_table",
-            setting!(
-                self,
-                get_bucket_metadata_table_configuration,
-                "GetBucketMetadataTableConfiguration"
-            ),
-        );
-        keep(
-            "inventory",
-            settings!(
-                self,
-                list_bucket_inventory_configurations,
-                "ListBucketInventoryConfigurations",
-                "InventoryConfiguration"
-            ),
-        );
-        keep(
-            "analytics",
-            settings!(
-                self,
-                list_bucket_analytics_configurations,
-                "ListBucketAnalyticsConfigurations",
-                "AnalyticsConfiguration"
-            ),
-        );
-        keep(
-            "metrics",
-            settings!(
-                self,
-                list_bucket_metrics_configurations,
-                "ListBucketMetricsConfigurations",
-                "MetricsConfiguration"
-            ),
-        );
-        keep(
-            "intelligent_tiering",
-            settings!(
-                self,
-                list_bucket_intelligent_tiering_configurations,
-                "ListBucketIntelligentTieringConfigurations",
-                "IntelligentTieringConfiguration"
-            ),
-        );
+        keep! { all, setting!(self):
+            "versioning" = get_bucket_versioning as "GetBucketVersioning";
+            "tagging" = get_bucket_tagging as "GetBucketTagging";
+            "lifecycle" = get_bucket_lifecycle_configuration as "GetBucketLifecycleConfiguration";
+            "cors" = get_bucket_cors as "GetBucketCors";
+            "website" = get_bucket_website as "GetBucketWebsite";
+            "encryption" = get_bucket_encryption as "GetBucketEncryption";
+            "acl" = get_bucket_acl as "GetBucketAcl";
+            "logging" = get_bucket_logging as "GetBucketLogging";
+            "notification" = get_bucket_notification_configuration
+                as "GetBucketNotificationConfiguration";
+            "replication" = get_bucket_replication as "GetBucketReplication";
+            "ownership" = get_bucket_ownership_controls as "GetBucketOwnershipControls";
+            "public_access_block" = get_public_access_block as "GetPublicAccessBlock";
+            "request_payment" = get_bucket_request_payment as "GetBucketRequestPayment";
+            "object_lock" = get_object_lock_configuration as "GetObjectLockConfiguration";
+            "accelerate" = get_bucket_accelerate_configuration
+                as "GetBucketAccelerateConfiguration";
+            "policy_status" = get_bucket_policy_status as "GetBucketPolicyStatus";
+            "abac" = get_bucket_abac as "GetBucketAbac";
+            "metadata" = get_bucket_metadata_configuration as "GetBucketMetadataConfiguration";
+            "metadata_table" = get_bucket_metadata_table_configuration
+                as "GetBucketMetadataTableConfiguration";
+        }
+        keep! { all, settings!(self):
+            "inventory" = list_bucket_inventory_configurations
+                as "ListBucketInventoryConfigurations", "InventoryConfiguration";
+            "analytics" = list_bucket_analytics_configurations
+                as "ListBucketAnalyticsConfigurations", "AnalyticsConfiguration";
+            "metrics" = list_bucket_metrics_configurations
+                as "ListBucketMetricsConfigurations", "MetricsConfiguration";
+            "intelligent_tiering" = list_bucket_intelligent_tiering_configurations
+                as "ListBucketIntelligentTieringConfigurations", "IntelligentTieringConfiguration";
+        }
         Ok(Value::Object(all))
     }
 }

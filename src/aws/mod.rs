@@ -16,6 +16,7 @@
 
 mod blank;
 mod bucket;
+mod bucket_policy;
 mod buckets;
 mod configuration;
 mod connect;
@@ -33,6 +34,8 @@ mod plane_head;
 mod restore;
 mod retry;
 mod simulate;
+mod uploads;
+mod versioning;
 mod wire;
 
 /// The log filter that shows every request the SDK sends.

@@ -9,7 +9,9 @@ use super::error::{About, AwsError, Effect, ErrorKind};
 use super::wire::Watch;
 use crate::model::{KeepDays, Tier};
 
-/// How S3 answered a wish to restore. Source: facts of S3 API Reference, RestoreObject.
+/// How S3 answered a wish to restore.
+///
+/// Source: S3 API Reference, RestoreObject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreAnswer {
     /// 202: it will be thawed.

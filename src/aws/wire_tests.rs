@@ -269,6 +269,26 @@ async fn a_batch_names_every_tag_and_accounts_for_every_key() {
 }
 
 #[tokio::test]
+async fn uploads_are_listed_to_the_end_or_not_at_all() {
+    let page = answer(
+        "200 OK",
+        "",
+        "<ListMultipartUploadsResult><IsTruncated>true</IsTruncated>\
+         <NextKeyMarker>a</NextKeyMarker><Upload><Key>a</Key><UploadId>1</UploadId>\
+         <Initiated>2026-11-22T00:00:00.000Z</Initiated></Upload></ListMultipartUploadsResult>",
+    );
+    let no_such_feature =
+        answer("501 Not Implemented", "", "<Error><Code>NotImplemented</Code></Error>");
+    let raw = Raw::always(no_such_feature.clone()).await;
+    assert_eq!(raw.bucket().await.list_uploads().await.expect("a server without uploads"), []);
+    let raw = Raw::in_turn(vec![page.clone(), no_such_feature]).await;
+    assert!(raw.bucket().await.list_uploads().await.is_err(), "half of a listing");
+    let raw = Raw::always(page).await;
+    let circle = raw.bucket().await.list_uploads().await.expect_err("no end");
+    assert_eq!(*circle.kind(), ErrorKind::BadAnswer);
+}
+
+#[tokio::test]
 async fn a_bucket_that_is_not_empty_stays() {
     let of = async |status: &str, code: &str| {
         let body = format!("<Error><Code>{code}</Code></Error>");

@@ -103,11 +103,6 @@ impl KeyFilter {
         self.include.as_ref().is_none_or(|globs| globs.is_match(key))
             && !self.exclude.as_ref().is_some_and(|globs| globs.is_match(key))
     }
-
-    /// Whether no key at all is left out.
-    pub fn takes_everything(&self) -> bool {
-        self.include.is_none() && self.exclude.is_none()
-    }
 }
 
 impl fmt::Debug for KeyFilter {
@@ -167,7 +162,7 @@ mod tests {
     fn exclude_wins_and_no_include_means_all() {
         let both = filter(&["a/**"], &["a/secret/**"]);
         assert!(both.matches("a/x") && !both.matches("a/secret/x") && !both.matches("b"));
-        assert!(filter(&[], &[]).matches("anything") && filter(&[], &[]).takes_everything());
+        assert!(filter(&[], &[]).matches("anything"));
         assert!(!filter(&[], &["tmp/**"]).matches("tmp/x"));
     }
 

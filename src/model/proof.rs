@@ -15,7 +15,9 @@ pub struct Proof {
     pub actual: String,
 }
 
-/// The kinds of proof, strongest first (facts: S3 User Guide, "Checking object integrity").
+/// The kinds of proof, strongest first.
+///
+/// Source: S3 User Guide, "Checking object integrity".
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProofKind {
     /// A checksum over the whole object, by S3's algorithm name (`CRC64NVME`, `SHA256`, …).

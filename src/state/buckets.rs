@@ -194,7 +194,6 @@ impl State {
                 }
                 let mut meta = table::write(tx, META)?;
                 meta.remove(b"current-run")?;
-                meta.remove(b"newest-plan")?;
                 meta.clear_prefix(PLAN_PREFIX)
             }
         })?;

@@ -182,17 +182,9 @@ impl State {
             let events = table::read(tx, STANDINGS)?.all_json::<Event>(&text_key(run))?;
             Ok(events
                 .into_iter()
-                .filter_map(|event| Some((action_of(&event.fact)?.clone(), event)))
+                .filter_map(|event| Some((event.fact.action()?.clone(), event)))
                 .collect())
         })
-    }
-
-    /// The number of the latest event of all; 0 before the first.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn last_seq(&self) -> Result<u64, StateError> {
-        self.read(|tx| Ok(table::read(tx, META)?.json(b"last-seq")?.unwrap_or(0)))
     }
 
     /// Records that a plan was made. It takes the place of the plan that was made before from the
@@ -206,7 +198,6 @@ impl State {
             let key = plan_key(&plan.manifest);
             let before = meta.json::<PlanRow>(&key)?;
             meta.put_json(&key, plan)?;
-            meta.put_json(b"newest-plan", &plan.manifest)?;
             if let Some(before) = before.filter(|before| before.digest != plan.digest) {
                 let mut runs = table::write(tx, RUNS)?;
                 if runs.json::<RunRow>(before.digest.as_bytes())?.is_some() {
@@ -224,20 +215,6 @@ impl State {
     /// Where the file cannot be read.
     pub fn newest_plan_of(&self, manifest: &str) -> Result<Option<PlanRow>, StateError> {
         self.read(|tx| table::read(tx, META)?.json(&plan_key(manifest)))
-    }
-
-    /// The plan that was made last, from whichever manifest; `None` before the first.
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn newest_plan(&self) -> Result<Option<PlanRow>, StateError> {
-        self.read(|tx| {
-            let meta = table::read(tx, META)?;
-            match meta.json::<String>(b"newest-plan")? {
-                Some(manifest) => meta.json(&plan_key(&manifest)),
-                None => Ok(None),
-            }
-        })
     }
 
     /// The newest plan of every manifest, by manifest.
@@ -281,16 +258,6 @@ impl State {
     /// Where the file cannot be read.
     pub fn run(&self, run: &str) -> Result<Option<RunRow>, StateError> {
         self.read(|tx| table::read(tx, RUNS)?.json(run.as_bytes()))
-    }
-
-    /// A newer plan takes the run's place.
-    ///
-    /// # Errors
-    /// [`StateError::NotKept`] for an unknown run; and where it cannot be made durable.
-    pub fn supersede(&self, run: &str) -> Result<(), StateError> {
-        self.write(Care::Usual, |tx| {
-            change_run(&mut table::write(tx, RUNS)?, run, |run| run.superseded = true)
-        })
     }
 
     /// Forgets a run and its journal, so that the same plan can be performed once more: a plan that
@@ -369,33 +336,13 @@ pub(super) fn append_in(
         seq += 1;
         let event = Event { seq, at, fact };
         journal.put_json(&text_key_and(&run, &seq.to_be_bytes()), &event)?;
-        if let Some(action) = action_of(&event.fact) {
+        if let Some(action) = event.fact.action() {
             standings.put_json(&text_key_and(&run, action.as_str().as_bytes()), &event)?;
         }
         events.push(event);
     }
     meta.put_json(b"last-seq", &seq)?;
     Ok(())
-}
-
-/// The action whose standing a fact changes; `None` for facts about runs, buckets and objects.
-fn action_of(fact: &Fact) -> Option<&ActionId> {
-    match fact {
-        Fact::Started { action }
-        | Fact::Waiting { action, .. }
-        | Fact::Done { action, .. }
-        | Fact::Failed { action, .. } => Some(action),
-        Fact::RunStarted { .. }
-        | Fact::Stale { .. }
-        | Fact::ObjectFailed { .. }
-        | Fact::LeftAlone { .. }
-        | Fact::DeleteFormFound { .. }
-        | Fact::GateOpened { .. }
-        | Fact::Approved { .. }
-        | Fact::Abandoned { .. }
-        | Fact::TakenUpAgain { .. }
-        | Fact::PolicyRolledBack { .. } => None,
-    }
 }
 
 fn event_in(body: &[u8]) -> Result<Event, Fault> {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use s3plan_sandbox::{BucketSpec, Effect, Modes, ObjectSpec, Rule, Step, Versioning, World};
+use s3plan_sandbox::{
+    BucketSpec, Effect, Modes, ObjectSpec, Rule, Step, UploadSpec, Versioning, World,
+};
 use serde_json::Value;
 
 use crate::support::bed::TestBed;
@@ -107,6 +109,59 @@ fn every_request_that_changed_something_is_on_record_by_its_id() {
             }
         }
     }
+}
+
+/// How many objects, uploads and buckets the audit log says were changed by an operation; what the
+/// probe does to its own object does not count.
+fn recorded(scene: &Scene, operation: &str) -> u64 {
+    let of_probe = |line: &Value| line["action"].as_str().is_some_and(|a| a.ends_with("-deletes"));
+    let log = audit_log(&scene.bed);
+    let lines = log.iter().filter(|line| line["operation"] == operation && !of_probe(line));
+    lines.map(|line| line["count"].as_u64().expect("a count")).sum()
+}
+
+/// Killed after S3 did something and before that was written down: the next apply sees the effect,
+/// and writes down what it sees.
+#[test]
+fn what_was_done_right_before_a_kill_is_on_record_too() {
+    for (operation, changed) in [
+        ("RestoreObject", 2),
+        ("DeleteObjects", 6),
+        ("AbortMultipartUpload", 1),
+        ("DeleteBucket", 1),
+    ] {
+        let scene = planned();
+        let at = [("S3PLAN_DIE_AT", &*format!("after {operation}#1"))];
+        scene.bed.spawn_with(&at, &["apply", "--yes"]).wait();
+        scene.bed.s3plan(["apply", "--yes"]).exits(3);
+        approve_both(&scene.bed);
+        scene.bed.spawn_with(&at, &["apply", "--yes"]).wait();
+        scene.bed.s3plan(["apply", "--yes"]).exits(0);
+        assert_eq!(recorded(&scene, operation), changed, "{operation}");
+    }
+}
+
+#[test]
+fn an_abort_is_on_record_once_however_often_the_apply_is_stopped() {
+    let old = |key: &str| UploadSpec {
+        initiated: "2024-01-01T00:00:00Z".parse().ok(),
+        ..UploadSpec::new(key)
+    };
+    let bucket = BucketSpec::new("photos-2019").upload(old("a")).upload(old("b")).upload(old("c"));
+    let scene = Scene::new(World::default().with(bucket)).planned(
+        "[account]\nid = \"123456789012\"\n\n[bucket.photos-2019]\n\
+         archive = { to = \"archive\", then = \"delete-bucket\" }\n",
+    );
+    scene.bed.s3plan(["apply", "--yes"]).exits(3);
+    scene.bed.s3plan(["approve", &gate(&scene.bed, "photos-2019")]).exits(0);
+    let denied = Effect::answer(403, "AccessDenied");
+    scene.sandbox.add_fault(Rule::on("AbortMultipartUpload").nth(2).then(denied));
+    scene.bed.s3plan(["apply", "--yes"]).exits(1);
+    scene.sandbox.clear_faults();
+    let at = [("S3PLAN_DIE_AT", "after AbortMultipartUpload#1")];
+    scene.bed.spawn_with(&at, &["apply", "--yes"]).wait();
+    scene.bed.s3plan(["apply", "--yes"]).exits(0);
+    assert_eq!(recorded(&scene, "AbortMultipartUpload"), 3);
 }
 
 /// The ids that a line of the audit log names.

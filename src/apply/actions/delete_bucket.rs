@@ -3,7 +3,7 @@
 use crate::apply::end::{End, Trouble};
 use crate::apply::evidence::Approved;
 use crate::apply::work::{Work, blocking};
-use crate::aws::{BucketDeletion, ErrorKind};
+use crate::aws::{AwsError, BucketDeletion, ErrorKind};
 use crate::model::{Action, Versioning};
 use crate::observe::listing_for;
 use crate::state::{Batch, Intent, IntentKind, Retired, Subject};
@@ -34,18 +34,18 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
         Some(intent) => intent.id,
         None => record_intent(work, action)?,
     };
-    if !gone {
-        match work.door.delete_bucket().await? {
-            BucketDeletion::Deleted { request_id } => {
-                work.audit_under(action, "DeleteBucket", 1, request_id, evidence.id())?
-            }
-            // It was there a moment ago, when our intent was recorded: an answer that was lost.
-            BucketDeletion::Gone => {
-                work.audit_under(action, "DeleteBucket", 1, None, evidence.id())?
-            }
-            BucketDeletion::NotEmpty => {
-                return Ok(End::Stale("S3 says that the bucket is not empty; it stays".into()));
-            }
+    let deletion = match gone {
+        true => BucketDeletion::Gone,
+        false => work.door.delete_bucket().await?,
+    };
+    match deletion {
+        BucketDeletion::Deleted { request_id } => {
+            work.audit_under(action, "DeleteBucket", 1, request_id, evidence.id())?;
+        }
+        // It was there when our intent was recorded: an answer that was lost.
+        BucketDeletion::Gone => work.audit_seen(action, "DeleteBucket", 1)?,
+        BucketDeletion::NotEmpty => {
+            return Ok(End::Stale("S3 says that the bucket is not empty; it stays".into()));
         }
     }
     let mut batch = Batch::new();
@@ -99,7 +99,7 @@ fn undeleted(work: &Work) -> Result<Option<String>, Trouble> {
 }
 
 /// The first thing that is still in the bucket: a version, a marker, an unfinished upload.
-async fn what_is_left(work: &Work) -> Result<Option<String>, crate::aws::AwsError> {
+async fn what_is_left(work: &Work) -> Result<Option<String>, AwsError> {
     // Versions may have been switched on since; then the plan is stale anyway.
     let (versioning, _) = work.door.versioning().await?;
     let listing = listing_for(match versioning {

@@ -32,12 +32,14 @@ const ROUNDS: u32 = 6;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Objects that are named one by one.
 const NAMED: u64 = 100;
+/// Rows whose deletes are settled together.
+const SETTLED: usize = 10_000;
 
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
     let counts = blocking(|| work.state.counts(work.name()))?;
     if counts.delete_sent.objects > counts.deleted.objects {
         // Some may be gone already: their files are the only copies now, and not to be fetched anew.
-        look_again(work).await?;
+        look_again(work, action).await?;
     }
     let now_ms = work.clock.now().as_millisecond();
     verify::read_again(work, action, now_ms - FRESH_MS).await?;
@@ -104,7 +106,7 @@ struct Look {
 
 /// Lists the bucket once more: gives what is not what it was, and settles deletes whose answers
 /// were lost.
-async fn look_again(work: &Work) -> Result<Look, Trouble> {
+async fn look_again(work: &Work, action: &Action) -> Result<Look, Trouble> {
     let mut look = Look::default();
     let mut named = 0;
     let mut batch = Batch::new();
@@ -135,6 +137,9 @@ async fn look_again(work: &Work) -> Result<Look, Trouble> {
                     if row.marks.has(Mark::DeleteSent) {
                         // Ours: the answer was lost, the effect is seen.
                         batch.mark(work.name(), row.number, Mark::Deleted);
+                        if batch.len() >= SETTLED {
+                            settle(work, action, std::mem::take(&mut batch))?;
+                        }
                         return Ok(());
                     }
                     look.moved.insert(row.number);
@@ -156,8 +161,15 @@ async fn look_again(work: &Work) -> Result<Look, Trouble> {
         },
     )
     .await?;
-    blocking(|| work.state.commit(batch))?;
+    settle(work, action, batch)?;
     Ok(look)
+}
+
+/// Records deletes whose effect was seen and whose answers were lost: a mark in the batch for each.
+fn settle(work: &Work, action: &Action, marks: Batch) -> Result<(), Trouble> {
+    work.audit_seen(action, "DeleteObjects", marks.len() as u64)?;
+    blocking(|| work.state.commit(marks))?;
+    Ok(())
 }
 
 /// Whether a delete of ours put this marker in place of the `null` version that it deleted.
@@ -176,13 +188,13 @@ impl Deleter<'_> {
         let work = self.work;
         self.rounds_left -= 1;
         self.tally = Tally::default();
-        let look = look_again(work).await?;
+        let look = look_again(work, self.action).await?;
         self.moved = look.moved;
         for (number, key) in &look.leftovers {
             self.eraser.erase_null_marker(key).await?;
             let mut batch = Batch::new();
             batch.mark(work.name(), *number, Mark::Deleted);
-            blocking(|| work.state.commit(batch))?;
+            settle(work, self.action, batch)?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ const A_SECOND: f64 = 500.0;
 
 pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     settle_lost_answers(work, action).await?;
-    let mut asked = Asked { action, sent: 0, objects: 0, bytes: 0 };
+    let mut asked = Asked { action, objects: 0, bytes: 0 };
     let mut batch = Vec::new();
     let mut from = 0;
     loop {
@@ -57,10 +57,9 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     Ok(End::Done { objects: asked.objects, bytes: asked.bytes })
 }
 
+/// What was asked for so far, by earlier processes too: the plan's count is a ceiling over it.
 struct Asked<'a> {
     action: &'a Action,
-    /// Sent by this process: the plan's count is a ceiling over all of them.
-    sent: u64,
     objects: u64,
     bytes: u64,
 }
@@ -76,7 +75,6 @@ impl Asked<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.sent += rows.len() as u64;
         if self.objects + rows.len() as u64 > self.action.objects {
             return Err(Trouble::Ends(End::Stale(format!(
                 "more objects need a restore than the {} that the plan allows",
@@ -127,8 +125,9 @@ impl Asked<'_> {
         if trouble.is_none() {
             batch.outcome(id);
         }
-        blocking(|| work.state.commit(batch))?;
+        // Before the marks: what was asked for is never missing from the log.
         work.audit_all(self.action, "RestoreObject", accepted, request_ids)?;
+        blocking(|| work.state.commit(batch))?;
         work.tick(self.action, self.objects, self.bytes)?;
         if let Some(trouble) = trouble {
             return Err(trouble);
@@ -171,18 +170,21 @@ async fn settle_lost_answers(work: &Work, action: &Action) -> Result<(), Trouble
                 batch.mark(work.name(), number, Mark::RestoreAsked);
             }
         }
+        work.audit_seen(action, "RestoreObject", batch.len() as u64)?;
         batch.outcome(intent.id);
         blocking(|| work.state.commit(batch))?;
     }
     Ok(())
 }
 
+/// Whether a row that is not known to be asked for is thawing, or can be read, all the same.
 async fn is_under_way(work: &Work, number: Number) -> Result<bool, Trouble> {
-    let Some(row) = blocking(|| work.state.row(work.name(), number))? else { return Ok(false) };
-    if row.marks.has(Mark::RestoreAsked) {
-        return Ok(true);
+    match blocking(|| work.state.row(work.name(), number))? {
+        Some(row) if !row.marks.has(Mark::RestoreAsked) => {
+            Ok(is_readable_or_thawing(work, &row).await?)
+        }
+        Some(_) | None => Ok(false),
     }
-    Ok(is_readable_or_thawing(work, &row).await?)
 }
 
 async fn is_readable_or_thawing(work: &Work, row: &Row) -> Result<bool, AwsError> {
