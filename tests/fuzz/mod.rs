@@ -10,6 +10,7 @@
 //!
 //! An input that fails is told in the panic. It belongs into the corpus, beside the mending.
 
+mod dice;
 mod targets;
 
 use std::fs;
@@ -17,6 +18,8 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+pub use dice::Dice;
 
 /// Mutations that `cargo test` tries of each target.
 const USUAL: u64 = 2_000;
@@ -87,7 +90,7 @@ fn mutated(corpus: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     ];
     let mut input = corpus[dice.below(corpus.len())].clone();
     for _ in 0..1 + dice.below(4) {
-        let (from, to) = dice.span(input.len());
+        let (from, to) = span(dice, input.len());
         match dice.below(7) {
             0 if !input.is_empty() => {
                 let at = dice.below(input.len());
@@ -101,7 +104,7 @@ fn mutated(corpus: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
             }
             3 => {
                 let other = &corpus[dice.below(corpus.len())];
-                let (first, end) = dice.span(other.len());
+                let (first, end) = span(dice, other.len());
                 input.splice(from..to, other[first..end].to_vec());
             }
             4 => drop(input.splice(from..from, ODD[dice.below(ODD.len())].to_vec())),
@@ -113,22 +116,9 @@ fn mutated(corpus: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     input
 }
 
-/// A seeded sequence: the same mutations in every run. SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
-    }
-
-    /// A stretch of something so long; mostly a short one.
-    fn span(&mut self, length: usize) -> (usize, usize) {
-        let from = self.below(length + 1);
-        let most = (length - from).min(if self.below(4) == 0 { usize::MAX } else { 16 });
-        (from, from + self.below(most + 1))
-    }
+/// A stretch of something so long; mostly a short one.
+fn span(dice: &mut Dice, length: usize) -> (usize, usize) {
+    let from = dice.below(length + 1);
+    let most = (length - from).min(if dice.below(4) == 0 { usize::MAX } else { 16 });
+    (from, from + dice.below(most + 1))
 }

@@ -68,7 +68,9 @@ fn rooms_lean_only_on_the_rooms_below_them() {
             continue;
         };
         for other in rooms_named(&text) {
-            if other != room && !allowed.contains(&other.as_str()) {
+            // `fuzz` is there for tests only, and any room's tests may throw its dice.
+            let is_fine = other == room || other == "fuzz" || allowed.contains(&other.as_str());
+            if !is_fine {
                 wrong.push(format!("{}: {room} leans on {other}", path.display()));
             }
         }

@@ -17,6 +17,7 @@ use super::super::open::{Check, Db, Opened, builder, guarded};
 use super::super::*;
 use super::{bucket, headers, list, object, open, plan_row, readback, stored};
 use crate::event::Fact;
+use crate::fuzz::Dice;
 use crate::model::{ActionId, ActionKind, EvidenceId};
 
 const SECTOR: usize = 512;
@@ -55,31 +56,31 @@ impl Disk {
     }
 
     /// What is on it when the power goes before the given word of what it was told.
-    fn cut_at(&self, cut: usize, chance: &mut Chance, syncs: Syncs) -> Vec<u8> {
+    fn cut_at(&self, cut: usize, dice: &mut Dice, syncs: Syncs) -> Vec<u8> {
         let inner = held(&self.inner);
         let mut disk = inner.first.clone();
         let synced = inner.told[..cut].iter().rposition(|told| matches!(told, Told::Sync));
         let synced = synced.filter(|_| syncs == Syncs::Hold).unwrap_or(0);
         // Nothing of the rest, all of it, or any of it.
-        let mood = chance.below(6);
+        let mood = dice.below(6);
         for (place, told) in inner.told[..cut].iter().enumerate() {
-            let survives = |chance: &mut Chance| {
+            let survives = |dice: &mut Dice| {
                 place < synced
                     || match mood {
                         0 => false,
                         1 => true,
-                        _ => chance.below(2) == 0,
+                        _ => dice.below(2) == 0,
                     }
             };
             match told {
                 Told::Sync => {}
-                Told::Length(length) if survives(chance) => disk.resize(*length, 0),
+                Told::Length(length) if survives(dice) => disk.resize(*length, 0),
                 Told::Length(_) => {}
                 Told::Write { at, bytes } => {
-                    let whole = survives(chance);
-                    let torn = place >= synced && mood > 1 && chance.below(3) == 0;
+                    let whole = survives(dice);
+                    let torn = place >= synced && mood > 1 && dice.below(3) == 0;
                     for (number, sector) in bytes.chunks(SECTOR).enumerate() {
-                        if if torn { chance.below(2) == 0 } else { whole } {
+                        if if torn { dice.below(2) == 0 } else { whole } {
                             put(&mut disk, at + number * SECTOR, sector);
                         }
                     }
@@ -138,21 +139,8 @@ impl StorageBackend for Disk {
     }
 }
 
-/// A seeded sequence: the same cuts in every run. SplitMix64.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) % end as u64) as usize
-    }
-
-    fn within(&mut self, range: Range<usize>) -> usize {
-        range.start + self.below(range.len())
-    }
+fn within(dice: &mut Dice, range: Range<usize>) -> usize {
+    range.start + dice.below(range.len())
 }
 
 /// Opens the state that is on a disk, as an apply that may delete does.
@@ -288,17 +276,17 @@ fn cuts(usual: usize, long: usize) -> usize {
 fn a_power_cut_at_any_write_loses_nothing_that_was_acknowledged() {
     let life = lived();
     let first = life.acked[0].0;
-    let mut chance = Chance(1);
+    let mut dice = Dice(1);
     let shots = cuts(1_000, 10_000);
     for shot in 0..shots {
         // Every place in turn, then anywhere.
         let places = life.disk.told() - first;
         let cut = if places > shots {
-            chance.within(first..life.disk.told())
+            within(&mut dice, first..life.disk.told())
         } else {
             first + shot % places
         };
-        let left = life.disk.cut_at(cut, &mut chance, Syncs::Hold);
+        let left = life.disk.cut_at(cut, &mut dice, Syncs::Hold);
         let state = open_on(&Disk::with(left), life.folder.path());
         let found = state.and_then(|state| everything(&state));
         let found = found.unwrap_or_else(|error| panic!("shot {shot}, cut at {cut}: {error:?}"));
@@ -312,17 +300,17 @@ fn a_power_cut_at_any_write_loses_nothing_that_was_acknowledged() {
 #[test]
 fn a_power_cut_during_the_repair_after_a_power_cut_loses_nothing_either() {
     let life = lived();
-    let mut chance = Chance(2);
+    let mut dice = Dice(2);
     let mut repairs = 0;
     for shot in 0..cuts(200, 2_500) {
-        let cut = chance.within(life.acked[0].0..life.disk.told());
-        let mut disk = Disk::with(life.disk.cut_at(cut, &mut chance, Syncs::Hold));
-        for _ in 0..1 + chance.below(4) {
+        let cut = within(&mut dice, life.acked[0].0..life.disk.told());
+        let mut disk = Disk::with(life.disk.cut_at(cut, &mut dice, Syncs::Hold));
+        for _ in 0..1 + dice.below(4) {
             let state = open_on(&disk, life.folder.path());
             drop(state.unwrap_or_else(|error| panic!("shot {shot}, cut at {cut}: {error:?}")));
             repairs += usize::from(disk.told() > 0);
-            let again = chance.within(0..disk.told() + 1);
-            disk = Disk::with(disk.cut_at(again, &mut chance, Syncs::Hold));
+            let again = within(&mut dice, 0..disk.told() + 1);
+            disk = Disk::with(disk.cut_at(again, &mut dice, Syncs::Hold));
         }
         let state = open_on(&disk, life.folder.path());
         let found = state.and_then(|state| everything(&state));
@@ -337,10 +325,10 @@ fn a_power_cut_during_the_repair_after_a_power_cut_loses_nothing_either() {
 #[test]
 fn a_disk_that_lies_about_its_syncs_is_what_these_tests_would_find() {
     let life = lived();
-    let mut chance = Chance(3);
+    let mut dice = Dice(3);
     let lost = (0..60).filter(|_| {
-        let cut = chance.within(life.acked[1].0..life.disk.told());
-        let left = life.disk.cut_at(cut, &mut chance, Syncs::Lie);
+        let cut = within(&mut dice, life.acked[1].0..life.disk.told());
+        let left = life.disk.cut_at(cut, &mut dice, Syncs::Lie);
         let found = open_on(&Disk::with(left), life.folder.path()).and_then(|it| everything(&it));
         !found.is_ok_and(|found| life.holds(&found, cut))
     });

@@ -9,12 +9,14 @@ use std::time::Duration;
 use rustix::process::Signal;
 use s3plan_sandbox::{BucketSpec, ObjectSpec, World};
 
+use super::dice::Dice;
 use super::range::{
-    CANARY, COLD, Range, SUSPENDED, Start, VERSIONS, each, is_long, next, number_of,
-    place_of_death, status, tell,
+    CANARY, COLD, Range, SUSPENDED, Start, VERSIONS, each, is_long, number_of, place_of_death,
+    status, tell,
 };
 use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
+use crate::support::story::manifest_of;
 
 #[test]
 fn a_crash_anywhere_is_only_a_pause_for_a_bucket_that_thaws() {
@@ -55,12 +57,7 @@ body = "third"
 key = "e"
 body = "fourth"
 "#,
-        r#"
-[account]
-id = "123456789012"
-[bucket.adopted]
-archive = { to = "archive/{bucket}", then = "delete-bucket" }
-"#,
+        r#"then = "delete-bucket""#,
     );
     let range = Range::prepared(ADOPTED, &["a", "d/b"], |bed| {
         bed.write("archive/adopted/a", "first");
@@ -111,19 +108,19 @@ fn die_everywhere_on(range: &Range) -> BTreeSet<String> {
 /// Again and again: each resumption is killed too, up to five times in a row.
 #[test]
 fn crashes_during_the_resumption_are_only_pauses() {
-    let mut seed = 5;
+    let mut dice = Dice(5);
     for start in [COLD, VERSIONS, SUSPENDED] {
         let range = Range::of(start);
         let shots = if is_long() { 200 } else { 12 };
-        let seeds: Vec<u64> = (0..shots).map(|_| next(&mut seed)).collect();
+        let seeds: Vec<u64> = (0..shots).map(|_| dice.throw()).collect();
         each(&seeds, |shot| {
-            let mut seed = shot;
+            let mut dice = Dice(shot);
             let scene = range.scene();
             let mut told = format!("seed {shot}: killed at");
-            let kills = 2 + next(&mut seed) % 4;
+            let kills = 2 + dice.throw() % 4;
             for kill in 0..kills {
                 // What is left gets less, so that later ones fall earlier.
-                let place = 1 + next(&mut seed) % (range.places / (kill + 1));
+                let place = 1 + dice.throw() % (range.places / (kill + 1));
                 told += &format!(" {place}");
                 range.die_at(&scene, place);
             }
@@ -135,13 +132,11 @@ fn crashes_during_the_resumption_are_only_pauses() {
 /// The plan and the approval are made whole or not at all.
 #[test]
 fn a_crash_while_planning_or_approving_is_made_good_by_the_same_command() {
-    let (world, manifest) = COLD;
-    let calm = Scene::new(World::parse(world).expect("a world")).planned(manifest);
-    let plan = calm.bed.read("plans/manifest.plan.toml");
+    let range = Range::of(COLD);
+    let plan = range.scene().bed.read("plans/manifest.plan.toml");
     let places: Vec<u64> = (1..=20).collect();
     each(&places, |place| {
-        let scene = Scene::new(World::parse(world).expect("a world"));
-        scene.bed.write_manifest(manifest);
+        let scene = range.unplanned();
         let (at, args) = (place.to_string(), ["plan", "manifest.toml"]);
         scene.bed.spawn_with(&[("S3PLAN_DIE_AT", &at)], &args).wait();
         scene.bed.s3plan(args).exits(0);
@@ -213,12 +208,7 @@ id = "upload-1"
 initiated = "2024-05-01T00:00:00Z"
 parts = [10]
 "#,
-    r#"
-[account]
-id = "123456789012"
-[bucket.many]
-archive = { to = "archive/{bucket}", then = "delete-bucket", restore = { days = 30 } }
-"#,
+    r#"then = "delete-bucket", restore = { days = 30 }"#,
 );
 
 /// Killed again and again at random instants, from outside, up to twenty times in a row.
@@ -228,19 +218,19 @@ fn random_kills_under_load_are_only_pauses() {
     let calm_ms = range.took.as_millis() as u64;
     let wanted = number_of("S3PLAN_LONG_KILLS", 5_000, 60);
     let killed = AtomicU64::new(0);
-    let mut seed = 2026;
-    let seeds: Vec<u64> = (0..wanted).map(|_| next(&mut seed)).collect();
+    let mut dice = Dice(2026);
+    let seeds: Vec<u64> = (0..wanted).map(|_| dice.throw()).collect();
     each(&seeds, |shot| {
         if killed.load(Ordering::SeqCst) >= wanted {
             return;
         }
-        let mut seed = shot;
+        let mut dice = Dice(shot);
         let scene = range.scene();
         let mut told = format!("seed {shot}: killed after ms");
         let mut lives = 1;
         while lives <= 20 {
             // Several would fit into a calm run, which is itself slower when others run beside it.
-            let after = 30 + next(&mut seed) % (calm_ms / 2);
+            let after = 30 + dice.throw() % (calm_ms / 2);
             told += &format!(" {after}");
             let run = range.start(&scene, &[]);
             std::thread::sleep(Duration::from_millis(after));
@@ -261,10 +251,10 @@ fn random_kills_under_load_are_only_pauses() {
 #[test]
 fn an_approval_left_beside_an_apply_that_is_killed_still_counts() {
     let world = World::parse(VERSIONS.0).expect("a world");
+    let manifest = manifest_of(&world, VERSIONS.1)
+        + "[bucket.frozen]\narchive = { to = \"archive/{bucket}\" }\n";
     let frozen = ObjectSpec::text("k", "thaws for hours").class("DEEP_ARCHIVE");
     let world = world.with(BucketSpec::new("frozen").object(frozen));
-    let manifest =
-        format!("{}[bucket.frozen]\narchive = {{ to = \"archive/{{bucket}}\" }}\n", VERSIONS.1);
     let scene = Scene::new(world).planned(&manifest);
     let first = scene.bed.spawn(["apply", "--yes"]);
     let evidence = wait_for(Duration::from_secs(120), || {
@@ -294,12 +284,7 @@ fn a_probe_object_that_was_left_behind_goes_with_the_next_plan() {
 key = "a"
 body = "first"
 "#,
-        r#"
-[account]
-id = "123456789012"
-[bucket.small]
-archive = { to = "archive/{bucket}", then = "delete-objects" }
-"#,
+        r#"then = "delete-objects""#,
     );
     let suspended =
         SMALL.0.replace("[bucket.small]\n", "[bucket.small]\nversioning = \"suspended\"\n");
@@ -321,8 +306,8 @@ archive = { to = "archive/{bucket}", then = "delete-objects" }
                 }
                 left.fetch_add(1, Ordering::SeqCst);
                 let told = format!("killed at {place}, then {then}");
-                let other = format!("then = \"{then}\"{versions}");
-                scene.bed.write_manifest(&SMALL.1.replace("then = \"delete-objects\"", &other));
+                let other = manifest_of(&range.world, &format!("then = \"{then}\"{versions}"));
+                scene.bed.write_manifest(&other);
                 let plan = scene.bed.s3plan(["plan", "manifest.toml"]).exits(0);
                 assert!(plan.stdout.contains("probe-deletes"), "{told}: {plan}");
                 assert!(plan.stdout.contains("1 object"), "{told}: it is not counted: {plan}");

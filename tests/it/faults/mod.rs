@@ -79,6 +79,8 @@
 //! | T7 | the program is replaced in mid-run | `machine::a_program_that_is_replaced_…` | goes on as the new one |
 
 mod crash;
+#[path = "../../fuzz/dice.rs"]
+mod dice;
 mod disk;
 mod large;
 mod machine;

@@ -9,6 +9,7 @@ use s3plan_sandbox::{Effect, Rule, World};
 use super::range::{COLD, Range, SUSPENDED, Start, VERSIONS, each, tell};
 use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
+use crate::support::story::manifest_of;
 
 /// A server that is overwhelmed for a while: the run waits, and ends right.
 #[test]
@@ -109,26 +110,24 @@ fn lies_about_a_body_never_reach_the_archive() {
 /// The work was done and the answer never came: asked again, it is found done, and done once.
 #[test]
 fn an_answer_that_is_lost_is_a_question_and_not_an_assumption() {
+    let [cold, versions, suspended] = [COLD, VERSIONS, SUSPENDED].map(Range::of);
     let lost = [
-        (COLD, "RestoreObject"),
-        (COLD, "PutObject"),
-        (COLD, "DeleteObjects"),
-        (COLD, "DeleteObject"),
-        (COLD, "AbortMultipartUpload"),
-        (COLD, "DeleteBucket"),
-        (VERSIONS, "DeleteObjects"),
-        (VERSIONS, "DeleteBucket"),
-        (SUSPENDED, "PutObject"),
-        (SUSPENDED, "DeleteObjects"),
-        (SUSPENDED, "DeleteObject"),
+        (&cold, "RestoreObject"),
+        (&cold, "PutObject"),
+        (&cold, "DeleteObjects"),
+        (&cold, "DeleteObject"),
+        (&cold, "AbortMultipartUpload"),
+        (&cold, "DeleteBucket"),
+        (&versions, "DeleteObjects"),
+        (&versions, "DeleteBucket"),
+        (&suspended, "PutObject"),
+        (&suspended, "DeleteObjects"),
+        (&suspended, "DeleteObject"),
     ];
-    let ranges = [Range::of(COLD), Range::of(VERSIONS), Range::of(SUSPENDED)];
     let shots: Vec<u64> = (0..lost.len() as u64 * 2).collect();
     each(&shots, |shot| {
-        let (world, op) = lost[shot as usize / 2];
+        let (range, op) = lost[shot as usize / 2];
         let nth = 1 + shot % 2;
-        let of_world = |range: &&Range| range.manifest == world.1;
-        let range = ranges.iter().find(of_world).expect("the range of that world");
         let scene = range.scene();
         scene.sandbox.add_fault(Rule::on(op).nth(nth).then(Effect::LoseAnswer));
         let told = format!("the answer to {op} number {nth} is lost");
@@ -184,16 +183,11 @@ key = "{n}"
 count = 300
 size = 100
 "#,
-        r#"
-[account]
-id = "123456789012"
-[bucket.many]
-archive = { to = "archive/{bucket}", then = "delete-bucket" }
-[transfer]
-max_connections = 4
-"#,
+        r#"then = "delete-bucket""#,
     );
-    let range = Range::of(MANY);
+    let world = World::parse(MANY.0).expect("a world");
+    let manifest = manifest_of(&world, MANY.1) + "[transfer]\nmax_connections = 4\n";
+    let range = Range::planned(world, manifest, &[], |_| {});
     let scene = range.scene();
     scene.sandbox.add_fault(Rule::on("GetObject").key("000").then(Effect::Silence));
     let run = range.start(&scene, &[]);
@@ -223,12 +217,7 @@ key = "film without checksums"
 size = 1_000_000
 parts = 100
 "#,
-        r#"
-[account]
-id = "123456789012"
-[bucket.parts]
-archive = { to = "archive/{bucket}", then = "delete-bucket" }
-"#,
+        r#"then = "delete-bucket""#,
     );
     // The calm run itself is held against all that must be.
     let range = Range::of(PARTS);
@@ -246,14 +235,10 @@ key = "huge"
 size = "5TiB"
 etag = "00000000000000000000000000000000-10000"
 "#;
-    let manifest = r#"
-[account]
-id = "123456789012"
-[bucket.huge]
-archive = { to = "archive/{bucket}" }
-"#;
-    let scene = Scene::new(World::parse(world).expect("a world"));
-    scene.bed.write_manifest(manifest);
+    let world = World::parse(world).expect("a world");
+    let manifest = manifest_of(&world, r#"then = "keep""#);
+    let scene = Scene::new(world);
+    scene.bed.write_manifest(&manifest);
     // Far less than the object, far more than the program's own threads map.
     let limited =
         |args: &str| scene.bed.shell(&format!("ulimit -v 4000000; exec \"$S3PLAN\" {args}"));

@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::range::next;
+use super::dice::Dice;
 use super::trace::{Call, Seen, Trace};
 
 const SECTOR: usize = 512;
@@ -239,8 +239,8 @@ impl Platter {
     /// Puts on the disk what may be there after the power went now.
     pub fn cut(&self, mood: Mood) {
         let mut nodes = self.first.clone();
-        let mut seed = if let Mood::Any(seed) = mood { seed } else { 0 };
-        let mut coin = || next(&mut seed).is_multiple_of(2);
+        let mut dice = Dice(if let Mood::Any(seed) = mood { seed } else { 0 });
+        let mut coin = || dice.below(2) == 0;
         for (op, durable) in &self.ops {
             let survives = match mood {
                 _ if *durable != Durable::No => true,

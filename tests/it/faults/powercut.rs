@@ -10,13 +10,13 @@ use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use s3plan_sandbox::World;
 use sha2::{Digest, Sha256};
 
+use super::dice::Dice;
 use super::disk::can_strace;
 use super::platter::{Mood, Platter};
 use super::range::{
-    COLD, Range, SUSPENDED, Start, VERSIONS, each, is_long, next, place_of_death, rows_of, tell,
+    COLD, Range, SUSPENDED, Start, VERSIONS, each, is_long, place_of_death, rows_of, tell,
 };
 use super::trace::{CALLS, Trace};
 use crate::support::bed::Answer;
@@ -97,20 +97,20 @@ fn power_cuts_during_the_repair_are_only_pauses() {
     if !can_strace("power_cuts_during_the_repair_are_only_pauses") {
         return;
     }
-    let mut seed = 6;
+    let mut dice = Dice(6);
     let cuts = AtomicU64::new(0);
     for start in [COLD, SUSPENDED] {
         let range = Range::of(start);
         let shots = if is_long() { 200 } else { 8 };
-        let seeds: Vec<u64> = (0..shots).map(|_| next(&mut seed)).collect();
+        let seeds: Vec<u64> = (0..shots).map(|_| dice.throw()).collect();
         each(&seeds, |shot| {
-            let mut seed = shot;
+            let mut dice = Dice(shot);
             let scene = range.scene();
             let mut told = format!("seed {shot}: cut at");
-            let deep = 2 + next(&mut seed) % 3;
+            let deep = 2 + dice.throw() % 3;
             for cut in 0..deep {
-                let place = 1 + next(&mut seed) % (range.places / (cut + 1));
-                let mood = Mood::of(next(&mut seed));
+                let place = 1 + dice.throw() % (range.places / (cut + 1));
+                let mood = Mood::of(dice.throw());
                 told += &format!(" {place} ({mood:?})");
                 cut_apply(&range, &scene, place, mood);
                 assert_rows_have_files(&scene, &told);
@@ -133,8 +133,7 @@ fn a_power_cut_while_planning_is_made_good_by_planning_again() {
     let plan = range.scene().bed.read("plans/manifest.plan.toml");
     let shots: Vec<u64> = (0..if is_long() { 20 * 8 } else { 24 }).collect();
     each(&shots, |shot| {
-        let scene = Scene::new(World::parse(COLD.0).expect("a world"));
-        scene.bed.write_manifest(COLD.1);
+        let scene = range.unplanned();
         let (place, mood) = (1 + shot % 20, Mood::of(shot + shot / 20));
         cut(&scene, place, mood, |traced| {
             scene.bed.shell(&format!("{traced} \"$S3PLAN\" plan manifest.toml"))

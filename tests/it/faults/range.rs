@@ -21,11 +21,12 @@ use tempfile::TempDir;
 
 use crate::support::bed::{Answer, TestBed};
 use crate::support::scene::Scene;
+use crate::support::story::manifest_of;
 
 /// An object of s3plan's own, to try deletes on: not part of any world.
 pub const CANARY: &str = ".s3plan-delete-probe-";
 
-/// A world and the manifest for it.
+/// A world of one bucket, and what is to become of it: what stands behind `to` in its `archive`.
 pub type Start = (&'static str, &'static str);
 
 /// Thaw, parts, a key beside a folder, an unfinished upload, a bucket that goes in the end.
@@ -70,12 +71,7 @@ id = "upload-2"
 initiated = "2024-05-01T00:00:00Z"
 parts = [10]
 "#,
-    r#"
-[account]
-id = "123456789012"
-[bucket.cold]
-archive = { to = "archive/{bucket}", then = "delete-bucket", restore = { days = 30 } }
-"#,
+    r#"then = "delete-bucket", restore = { days = 30 }"#,
 );
 
 /// Old versions and delete markers, all of them archived and deleted.
@@ -96,12 +92,7 @@ body = "gone"
 key = "w"
 delete_marker = true
 "#,
-    r#"
-[account]
-id = "123456789012"
-[bucket.versions]
-archive = { to = "archive/{bucket}", then = "delete-bucket", versions = "all" }
-"#,
+    r#"then = "delete-bucket", versions = "all""#,
 );
 
 /// Versions that are overwritten in place, where a delete by key leaves a marker.
@@ -125,21 +116,13 @@ key = "live/keep"
 body = "stays"
 version_id = "null"
 "#,
-    r#"
-[account]
-id = "123456789012"
-[bucket.suspended.archive]
-to = "archive/{bucket}"
-then = "delete-objects"
-exclude = ["live/**"]
-versions = "all"
-"#,
+    r#"then = "delete-objects", exclude = ["live/**"], versions = "all""#,
 );
 
 /// A world with a plan for it, and how a calm run ends.
 pub struct Range {
-    world: World,
-    pub manifest: &'static str,
+    pub world: World,
+    pub manifest: String,
     adopted: &'static [&'static str],
     /// A project in which the plan is made and nothing is applied.
     project: TempDir,
@@ -179,15 +162,26 @@ impl Range {
     /// The same, with something in the project before the plan is made. `adopted` are the keys whose
     /// files are there already: they are proven by their bytes and never asked for.
     pub fn prepared(
-        (world, manifest): Start,
+        (world, outcome): Start,
         adopted: &'static [&'static str],
         prepare: impl FnOnce(&TestBed),
     ) -> Self {
         let world = World::parse(world).expect("a world");
+        let manifest = manifest_of(&world, outcome);
+        Self::planned(world, manifest, adopted, prepare)
+    }
+
+    /// The same, with a manifest of its own.
+    pub fn planned(
+        world: World,
+        manifest: String,
+        adopted: &'static [&'static str],
+        prepare: impl FnOnce(&TestBed),
+    ) -> Self {
         let project = TempDir::new().expect("a temporary folder");
         let first = Scene::new(world.clone());
         prepare(&first.bed);
-        let first = first.planned(manifest);
+        let first = first.planned(&manifest);
         copy_tree(&first.bed.project(), project.path());
         first.bed.s3plan(["apply", "--yes"]).exits(3);
         let mut apply = vec!["apply".to_owned(), "--yes".to_owned()];
@@ -217,6 +211,13 @@ impl Range {
         range.calm = Ending::of(&scene);
         range.calm.assert_sound(&scene, adopted, "the calm run");
         range
+    }
+
+    /// The world as it was in the beginning, with the manifest written and no plan made.
+    pub fn unplanned(&self) -> Scene {
+        let scene = Scene::new(self.world.clone());
+        scene.bed.write_manifest(&self.manifest);
+        scene
     }
 
     /// The world as it was in the beginning, with the plan made and nothing applied.
@@ -418,16 +419,6 @@ pub fn number_of(variable: &str, long: u64, usual: u64) -> u64 {
         None if is_long() => long,
         None => usual,
     }
-}
-
-/// The next number of a seeded sequence: the same shots in every run.
-pub fn next(seed: &mut u64) -> u64 {
-    // SplitMix64.
-    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *seed;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 pub fn status(scene: &Scene) -> Value {

@@ -85,13 +85,12 @@ fn a_run_that_was_asleep_goes_on() {
 
 /// Runs the program on a terminal: at each of these words, that is typed.
 fn on_a_terminal(scene: &Scene, args: &str, typing: &[(&str, &str)]) -> Answer {
-    scene.bed.write("../terminal.py", include_str!("terminal.py"));
-    let steps: String = typing
-        .iter()
-        .map(|(wait, typed)| format!("{wait}\t{}\n", serde_json::Value::from(*typed)))
-        .collect();
-    scene.bed.write("../typing", &steps);
-    scene.bed.shell(&format!("exec python3 ../terminal.py \"$S3PLAN\" {args} < ../typing"))
+    let mut terminal = scene.bed.at_terminal(args);
+    for (words, keys) in typing {
+        terminal.reads(words);
+        terminal.types(keys);
+    }
+    terminal.wait()
 }
 
 #[test]

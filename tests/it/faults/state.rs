@@ -3,7 +3,8 @@
 
 use std::fs;
 
-use super::range::{Range, SUSPENDED, VERSIONS, copy_tree, each, is_long, next, tell};
+use super::dice::Dice;
+use super::range::{Range, SUSPENDED, VERSIONS, copy_tree, each, is_long, tell};
 use crate::support::scene::Scene;
 
 const PLAN: &str = "plans/manifest.plan.toml";
@@ -17,9 +18,8 @@ fn a_flipped_bit_in_the_state_is_found_out_or_without_effect() {
     let before = range.scene();
     before.bed.s3plan(["apply", "--yes"]).exits(3);
     let whole = fs::read(before.bed.path(STATE)).expect("a state");
-    let mut seed = 4;
-    let flips: Vec<u64> =
-        (0..if is_long() { 2_000 } else { 200 }).map(|_| next(&mut seed)).collect();
+    let mut dice = Dice(4);
+    let flips: Vec<u64> = (0..if is_long() { 2_000 } else { 200 }).map(|_| dice.throw()).collect();
     let found_out = std::sync::atomic::AtomicU64::new(0);
     each(&flips, |flip| {
         let scene = range.scene();

@@ -1,6 +1,7 @@
 //! An account on some server: where it is, whose keys open it, and a real SDK client for it.
 
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use aws_types::SdkConfig;
 
 /// The region that tests are in unless they say otherwise.
 pub const HOME_REGION: &str = "us-east-1";
@@ -41,42 +42,30 @@ impl Account {
 
     /// An S3 client in one region. To be made and used inside one runtime.
     pub fn s3(&self, region: &str) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .region(Region::new(region.to_owned()))
-            .endpoint_url(&self.endpoint)
-            .credentials_provider(self.credentials())
-            .force_path_style(true)
-            .build();
-        aws_sdk_s3::Client::from_conf(config)
+        let config = aws_sdk_s3::config::Builder::from(&self.config(region));
+        aws_sdk_s3::Client::from_conf(config.force_path_style(true).build())
     }
 
     /// An STS client.
     pub fn sts(&self) -> aws_sdk_sts::Client {
-        let config = aws_sdk_sts::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .region(Region::new(HOME_REGION))
-            .endpoint_url(&self.endpoint)
-            .credentials_provider(self.credentials())
-            .build();
-        aws_sdk_sts::Client::from_conf(config)
+        aws_sdk_sts::Client::new(&self.config(HOME_REGION))
     }
 
     /// An IAM client.
     pub fn iam(&self) -> aws_sdk_iam::Client {
-        let config = aws_sdk_iam::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .region(Region::new(HOME_REGION))
-            .endpoint_url(&self.endpoint)
-            .credentials_provider(self.credentials())
-            .build();
-        aws_sdk_iam::Client::from_conf(config)
+        aws_sdk_iam::Client::new(&self.config(HOME_REGION))
     }
 
-    fn credentials(&self) -> Credentials {
-        Credentials::new(&self.access_key, &self.secret_key, None, None, "the test")
+    /// What clients of all services are told.
+    fn config(&self, region: &str) -> SdkConfig {
+        let credentials =
+            Credentials::new(&self.access_key, &self.secret_key, None, None, "the test");
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .region(Region::new(region.to_owned()))
+            .endpoint_url(&self.endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
     }
 }
