@@ -27,8 +27,10 @@ use crate::model::{Action, Number, ObjectHeaders, Proof, Takes};
 use crate::proof::Digests;
 use crate::state::{Batch, Row, Stored, With};
 
-/// Files made durable together.
+/// Files made durable together,
 const BATCH: usize = 1000;
+/// and their bytes: the disk is to work while others come, not behind them.
+const BATCH_BYTES: u64 = 64 << 20;
 /// A batch that does not fill up is made durable after this long.
 const BATCH_AGE: Duration = Duration::from_millis(750);
 /// An action with this many failed objects is not worth going on with.
@@ -182,13 +184,16 @@ async fn keep(
     let mut tally = Tally::default();
     let mut early = Early::default();
     loop {
-        let mut batch = Vec::new();
         let Some(first) = receiver.recv().await else { break };
-        batch.push(first);
+        let mut bytes = first.bytes();
+        let mut batch = vec![first];
         let full = async {
-            while batch.len() < BATCH {
+            while batch.len() < BATCH && bytes < BATCH_BYTES {
                 match receiver.recv().await {
-                    Some(fetch) => batch.push(fetch),
+                    Some(fetch) => {
+                        bytes = bytes.saturating_add(fetch.bytes());
+                        batch.push(fetch);
+                    }
                     None => break,
                 }
             }

@@ -44,6 +44,16 @@ pub(super) enum Fetch {
     Failed { row: Box<Row>, why: String },
 }
 
+impl Fetch {
+    /// How many bytes wait in the staging folder.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Got(fetched) => fetched.digests.size(),
+            Self::Failed { .. } => 0,
+        }
+    }
+}
+
 /// Where an object's file belongs, from the bag's root.
 pub(super) fn path_of(row: &Row) -> String {
     keymap::object_path(&row.object, row.beside_folder)
