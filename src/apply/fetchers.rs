@@ -122,12 +122,19 @@ impl Drop for Fetcher {
 
 /// How many fetchers there may be at most.
 fn ceiling(at_most: Option<u32>, descriptors: Option<u64>) -> usize {
-    let of_descriptors = descriptors.map_or(MOST, |limit| {
-        let fetchers = limit.saturating_sub(OTHER_DESCRIPTORS) / DESCRIPTORS_A_FETCHER;
-        usize::try_from(fetchers).unwrap_or(MOST)
-    });
     let at_most = at_most.map_or(MOST, |most| most as usize);
-    MOST.min(of_descriptors).min(at_most).max(1)
+    MOST.min(at_most).min(share(descriptors, DESCRIPTORS_A_FETCHER)).max(1)
+}
+
+/// How many things this process may hold that take `each` so many descriptors, while nothing is
+/// fetched; at least one.
+pub(super) fn share_of_descriptors(each: u64) -> usize {
+    share(descriptors(), each)
+}
+
+fn share(descriptors: Option<u64>, each: u64) -> usize {
+    let held = descriptors.map(|limit| limit.saturating_sub(OTHER_DESCRIPTORS) / each);
+    held.and_then(|held| usize::try_from(held).ok()).map_or(usize::MAX, |held| held.max(1))
 }
 
 /// How many descriptors this process may have; `None` where there is no limit.

@@ -21,6 +21,7 @@ mod engine;
 mod eraser;
 mod evidence;
 mod fetchers;
+mod fresh;
 pub mod person;
 mod phase;
 pub mod record;

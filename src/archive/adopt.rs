@@ -5,7 +5,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
-use super::error::ArchiveError;
+use super::error::{ArchiveError, is_shortage};
 use super::medium::{Readback, Unwritten, drop_cache};
 use super::open::Archive;
 use super::publish::{ONE_SYNC_FROM, rename_new, sync_folder};
@@ -37,12 +37,15 @@ impl Archive {
     /// Opens a plain file below the archive's folder, by its path from there; `None` where none is.
     ///
     /// # Errors
-    /// The system's, where something is there that cannot be opened.
+    /// The system's, where something is there that cannot be opened, and where this process may open
+    /// no more ([`ArchiveError::is_shortage`]).
     pub fn find(&self, path: &str) -> Result<Option<Found>, ArchiveError> {
         let failed = |e: io::Error| ArchiveError::io("open", self.to().join(path))(e);
         let file = match self.root().read(path) {
             Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(failed(e)),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied || is_shortage(&e) => {
+                return Err(failed(e));
+            }
             Err(_) => return Ok(None),
         };
         let then = file.metadata().map_err(failed)?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use thiserror::Error;
 
 use super::open::Owner;
@@ -116,6 +117,19 @@ impl ArchiveError {
             _ => false,
         }
     }
+
+    /// Whether this process, or the machine, has no descriptor left: that says nothing of the file
+    /// that was to be opened.
+    pub fn is_shortage(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_shortage(source))
+    }
+}
+
+/// [`ArchiveError::is_shortage`] of what the system said.
+pub(super) fn is_shortage(error: &io::Error) -> bool {
+    [Errno::MFILE, Errno::NFILE]
+        .iter()
+        .any(|code| error.raw_os_error() == Some(code.raw_os_error()))
 }
 
 /// Who holds an archive, as far as its lock file says; every field may be empty.

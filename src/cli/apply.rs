@@ -1,24 +1,21 @@
 //! `s3plan apply`: performs a reviewed plan and nothing else; run again, it goes on.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::apply::stop::{self, Stopper};
-use crate::apply::{
-    self, BucketEnd, Doors, End, Options, Outcome, Patience, Recorder, Work, WorkError,
-};
+use crate::apply::{self, Patience, WorkError};
 use crate::aws::Aws;
-use crate::event::{Fact, WaitingFor};
 use crate::manifest;
-use crate::model::{Action, BucketName, Caller, EvidenceId};
+use crate::model::{BucketName, Caller, EvidenceId};
 use crate::plan::Plan;
-use crate::report::{self, Screen};
-use crate::state::{self, AuditEntry, AuditLog, Open, RunRow, State, StateError};
+use crate::report;
+use crate::state::{Open, State};
 
+use super::abandon;
 use super::account::right_account;
+use super::ends::{exit_of, tell, tell_skipped};
 use super::exit::{Exit, Failure};
+use super::perform::{Surroundings, is_finished, perform};
 use super::project::Project;
 use super::session::{Format, Session};
 
@@ -51,15 +48,11 @@ pub struct ApplyArgs {
     pub json: bool,
 }
 
-/// How long a failing request is repeated once the run is on its way: a link that is cut for ten
-/// minutes ends no run. Before that, a person waits for the first answers.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
-
 pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     let (project, path, plan) = session.plan(args.plan.as_deref())?;
     let plan = Arc::new(plan);
     if !args.abandon.is_empty() {
-        return abandon(args, &plan, &project, project.named(&path), session);
+        return abandon::run(args, &plan, &project, project.named(&path), session);
     }
     let approvals = approvals_of(args, &plan)?;
     let targets = targets_of(args, &plan)?;
@@ -106,131 +99,6 @@ pub async fn run(args: &ApplyArgs, session: &Session) -> Result<Exit, Failure> {
     Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
 }
 
-/// Where, as whom and how a plan is performed.
-pub(super) struct Surroundings<'a> {
-    pub project: &'a Project,
-    pub state: &'a State,
-    pub aws: &'a Aws,
-    pub caller: Caller,
-    /// As the run remembers it.
-    pub plan_path: String,
-    pub patience: Patience,
-    pub format: Format,
-    pub targets: Vec<BucketName>,
-    pub approvals: Vec<(BucketName, EvidenceId)>,
-}
-
-/// Performs a plan that a person agreed to, and says how each bucket ended.
-pub(super) async fn perform(
-    plan: &Arc<Plan>,
-    surroundings: Surroundings<'_>,
-    session: &Session,
-) -> Result<Outcome, Failure> {
-    let Surroundings {
-        project,
-        state,
-        aws,
-        caller,
-        plan_path,
-        patience,
-        format,
-        targets,
-        approvals,
-    } = surroundings;
-    let run = state.begin_run(&run_row(plan, plan_path, session))?;
-
-    let recorder = Arc::new(recorder(plan, project, state, format, session)?);
-    let (stopper, stop) = stop::pair();
-    let watch = tokio::spawn(heed_signals(stopper, session.screen().clone()));
-    let options = Options {
-        patience,
-        targets,
-        project: project.folder().to_owned(),
-        home: session.home(),
-        approvals,
-        os_user: session.person(),
-        caller_arn: caller.arn.clone(),
-        folder: project.state_folder(),
-    };
-    let person = super::person::present(session);
-    let doors = Doors {
-        aws: &aws.with_patience(PATIENCE),
-        state,
-        recorder: &recorder,
-        clock: session.clock(),
-        stop: &stop,
-        person: &person,
-    };
-    let abandoned = apply::status::abandoned(state, &plan.digest)?;
-    let mut works = Work::of_plan(plan, &doors, &options)?;
-    works.retain(|work| !abandoned.contains(work.name()));
-    recorder.record(Fact::RunStarted { run: run.run, caller_arn: caller.arn })?;
-    let outcome = apply::run(works).await?;
-    watch.abort();
-
-    write_status(project, state, false)?;
-    leave_word(&recorder, aws, session)?;
-    if is_finished(plan, state, &abandoned)? {
-        state.finish_run(&plan.digest, session.now().as_millisecond())?;
-    }
-    super::record::write_or_say(plan, project, session);
-    Ok(outcome)
-}
-
-/// The last line of this process in the audit log: what it asked for in all.
-fn leave_word(recorder: &Recorder, aws: &Aws, session: &Session) -> Result<(), StateError> {
-    let mut entry = AuditEntry::of_run(session.now(), "stopped");
-    entry.run = Some(recorder.run().to_owned());
-    entry.requests = aws.requests();
-    recorder.audit(&entry)
-}
-
-fn run_row(plan: &Plan, plan_path: String, session: &Session) -> RunRow {
-    RunRow {
-        run: plan.digest.clone(),
-        plan_path,
-        manifest_digest: plan.body.manifest.digest.clone(),
-        started_at_ms: session.now().as_millisecond(),
-        superseded: false,
-        finished_at_ms: None,
-    }
-}
-
-/// Gives up some buckets' part of a run, on record. Asks AWS nothing, and takes nothing back.
-fn abandon(
-    args: &ApplyArgs,
-    plan: &Plan,
-    project: &Project,
-    plan_path: String,
-    session: &Session,
-) -> Result<Exit, Failure> {
-    let buckets: Vec<BucketName> =
-        args.abandon.iter().map(|name| BucketName::new(name.as_str())).collect();
-    for bucket in &buckets {
-        in_plan(plan, bucket)?;
-    }
-    let state = session.state(project, Open::Write { holder: &session.holder("apply") })?;
-    state.bind(&plan.body.account)?;
-    check_newest(plan, &state)?;
-    state.begin_run(&run_row(plan, plan_path, session))?;
-    let recorder = recorder(plan, project, &state, Format::from_flag(args.json), session)?;
-    let known = apply::status::abandoned(&state, &plan.digest)?;
-    for bucket in buckets {
-        if !known.contains(&bucket) {
-            recorder.record(Fact::Abandoned { bucket: bucket.clone(), by: session.person() })?;
-        }
-        session.say(&format!(
-            "{bucket}: abandoned. Files and objects stay as they are, and nothing more is paid for; \
-             copies that S3 was already asked to thaw lapse by themselves. `s3plan plan {}` takes \
-             it up again.",
-            plan.body.manifest.path
-        ));
-    }
-    write_status(project, &state, false)?;
-    super::record::write_or_say(plan, project, session);
-    Ok(Exit::Done)
-}
-
 /// Takes `BUCKET@EVIDENCE` apart, and holds the bucket against the plan.
 fn approvals_of(args: &ApplyArgs, plan: &Plan) -> Result<Vec<(BucketName, EvidenceId)>, Failure> {
     args.approve
@@ -259,7 +127,7 @@ fn targets_of(args: &ApplyArgs, plan: &Plan) -> Result<Vec<BucketName>, Failure>
         .collect()
 }
 
-fn in_plan(plan: &Plan, bucket: &BucketName) -> Result<(), Failure> {
+pub(super) fn in_plan(plan: &Plan, bucket: &BucketName) -> Result<(), Failure> {
     if plan.bucket(bucket).is_some() {
         return Ok(());
     }
@@ -320,7 +188,7 @@ fn open_state(plan: &Plan, project: &Project, session: &Session) -> Result<State
 }
 
 /// Refuses a plan that a newer one of the same manifest has replaced.
-fn check_newest(plan: &Plan, state: &State) -> Result<(), Failure> {
+pub(super) fn check_newest(plan: &Plan, state: &State) -> Result<(), Failure> {
     match state.newest_plan_of(&plan.body.manifest.path)? {
         Some(newest) if newest.digest != plan.digest => Err(Failure::new(
             Exit::Stale,
@@ -332,22 +200,6 @@ fn check_newest(plan: &Plan, state: &State) -> Result<(), Failure> {
         // A state that was lost, or another machine's: the plan file is what was reviewed.
         None => Ok(state.plan_made(&super::plan::row(plan))?),
     }
-}
-
-/// Whether every action of the plan is done already, but for those that somebody gave up.
-fn is_finished(
-    plan: &Plan,
-    state: &State,
-    abandoned: &BTreeSet<BucketName>,
-) -> Result<bool, StateError> {
-    let standings = state.standings(&plan.digest)?;
-    let done = |id| {
-        standings
-            .iter()
-            .any(|(known, event)| known == id && matches!(event.fact, Fact::Done { .. }))
-    };
-    let mut wanted = plan.body.actions.iter().filter(|action| !abandoned.contains(&action.bucket));
-    Ok(wanted.all(|action| done(&action.id)))
 }
 
 pub(super) fn confirm(plan: &Plan, session: &Session) -> Result<(), Failure> {
@@ -363,147 +215,6 @@ pub(super) fn confirm(plan: &Plan, session: &Session) -> Result<(), Failure> {
     }
     Err(Failure::new(Exit::Failed, "cli/declined", "not applied: the answer was not `yes`")
         .help("nothing was done"))
-}
-
-fn recorder(
-    plan: &Plan,
-    project: &Project,
-    state: &State,
-    format: Format,
-    session: &Session,
-) -> Result<Recorder, Failure> {
-    let reporter = session.reporter(format);
-    let folder = project.clone();
-    let status = Box::new(move |state: &State| write_status(&folder, state, true));
-    Ok(Recorder::new(
-        state.clone(),
-        plan.digest.clone(),
-        session.clock(),
-        AuditLog::open(&project.state_folder())?,
-        vec![reporter],
-        status,
-    ))
-}
-
-pub(super) fn write_status(
-    project: &Project,
-    state: &State,
-    running: bool,
-) -> Result<(), StateError> {
-    let document = apply::status::document(state, running)?;
-    // Text and numbers only: there is nothing in it that JSON cannot hold.
-    let document = serde_json::to_value(&document).unwrap_or_default();
-    state::write_status(&project.state_folder(), &document)
-}
-
-/// Once: park. Twice: leave at once; what is recorded is durable either way. Signals are heeded from
-/// the call on, before the future is first polled.
-fn heed_signals(stopper: Stopper, screen: Screen) -> impl Future<Output = ()> + Send + 'static {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).ok();
-    let mut interrupt = listen(SignalKind::interrupt());
-    let mut terminate = listen(SignalKind::terminate());
-    let mut hangup = listen(SignalKind::hangup());
-    async move {
-        let mut next = async || {
-            let never = std::future::pending::<()>;
-            tokio::select! {
-                () = async { match &mut interrupt { Some(s) => { s.recv().await; } None => never().await } } => {}
-                () = async { match &mut terminate { Some(s) => { s.recv().await; } None => never().await } } => {}
-                () = async { match &mut hangup { Some(s) => { s.recv().await; } None => never().await } } => {}
-            }
-        };
-        next().await;
-        stopper.ask();
-        screen.err_line("Stopping: what is in flight is parked; once more leaves at once.");
-        next().await;
-        leave_at_once();
-    }
-}
-
-#[expect(clippy::exit, reason = "a person asked twice; the journal is durable up to its last fact")]
-fn leave_at_once() -> ! {
-    std::process::exit(Exit::Interrupted.code().into())
-}
-
-pub(super) fn exit_of(end: &End) -> Exit {
-    match end {
-        End::Done { .. } => Exit::Done,
-        End::Waits { .. } => Exit::Waits,
-        End::Stale(_) => Exit::Stale,
-        End::Refused(_) => Exit::Refused,
-        End::Failed(_) => Exit::Failed,
-        End::Held(_) => Exit::Held,
-        End::Parked => Exit::Interrupted,
-    }
-}
-
-/// Names the actions that were not come to, and the one that they wait for.
-fn tell_skipped(
-    outcome: &Outcome,
-    plan: &Plan,
-    state: &State,
-    session: &Session,
-) -> Result<(), StateError> {
-    let standings = state.standings(&plan.digest)?;
-    let is_done = |action: &Action| {
-        let mut known = standings.iter();
-        known.any(|(id, event)| *id == action.id && matches!(event.fact, Fact::Done { .. }))
-    };
-    for BucketEnd { bucket, end } in &outcome.buckets {
-        let why = match end {
-            End::Failed(_) => "failed",
-            End::Refused(_) => "was refused",
-            End::Held(_) => "found the archive held",
-            End::Stale(_) => "met a bucket that is not what was planned",
-            End::Done { .. } | End::Waits { .. } | End::Parked => continue,
-        };
-        let mut left = plan.actions_of(bucket).filter(|action| !is_done(action));
-        let Some(first) = left.next() else { continue };
-        let names: Vec<&str> = left
-            .map(|action| action.id.as_str().rsplit('/').next().unwrap_or(action.kind.as_str()))
-            .collect();
-        if !names.is_empty() {
-            session.say(&format!(
-                "{bucket}: skipped: {}; {} {why}",
-                names.join(", "),
-                first.kind.as_str()
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Says how each bucket ended and what to type next.
-pub(super) fn tell(outcome: &Outcome, again: &str, session: &Session) {
-    for BucketEnd { bucket, end } in &outcome.buckets {
-        let line = match end {
-            End::Done { .. } => format!("{bucket}: done"),
-            End::Waits { on: WaitingFor::Thaw, until } => {
-                let when = until.map(|until| report::until(until, session.now()));
-                let when = when.map(|when| format!(" ({when})")).unwrap_or_default();
-                format!("{bucket}: waits for Glacier{when}; then: {again}")
-            }
-            End::Waits { on: WaitingFor::Approval, .. } => {
-                format!("{bucket}: waits for an approval; `s3plan status` shows the evidence")
-            }
-            End::Waits { on: WaitingFor::Login, .. } => {
-                format!("{bucket}: the credentials ran out; log in again, then: {again}")
-            }
-            End::Stale(why) => {
-                format!("{bucket}: stale: {why}; it was left alone. Plan again, review, apply")
-            }
-            End::Refused(why) => format!("{bucket}: refused: {why}"),
-            End::Failed(why) => format!("{bucket}: failed: {why}; then: {again}"),
-            End::Held(why) => format!("{bucket}: {why}"),
-            End::Parked => format!("{bucket}: parked; to go on: {again}"),
-        };
-        let line = report::shown(&line);
-        match exit_of(end) {
-            Exit::Done => session.say(&line),
-            _ => session.screen().err_line(&line),
-        }
-    }
 }
 
 impl From<WorkError> for Failure {

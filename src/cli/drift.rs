@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::apply;
-use crate::event::Fact;
-use crate::model::{Action, ActionKind, ManifestRef, Reason};
+use crate::model::{ActionKind, ManifestRef, Reason};
 use crate::plan::Body;
 use crate::state::{State, StateError};
 
@@ -29,12 +28,7 @@ pub fn settled_policies(
     if body.manifest.digest != manifest.digest {
         return Ok(BTreeSet::new());
     }
-    let standings = state.standings(&last.digest)?;
-    let is_done = |action: &Action| {
-        standings
-            .iter()
-            .any(|(id, event)| *id == action.id && matches!(event.fact, Fact::Done { .. }))
-    };
+    let done = state.done_actions(&last.digest)?;
     let drifted = Reason::PolicyDrifted.to_string();
     let rolled_back = apply::status::left_behind(state, &last.digest)?;
     let mut settled = BTreeSet::new();
@@ -43,7 +37,7 @@ pub fn settled_policies(
             .actions
             .iter()
             .filter(|action| action.bucket == bucket.name && action.kind == ActionKind::SetPolicy);
-        if set.all(|action| is_done(action) || action.reason == drifted) {
+        if set.all(|action| done.contains(&action.id) || action.reason == drifted) {
             settled.insert(bucket.name.as_str().to_owned());
         }
     }

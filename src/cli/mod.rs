@@ -5,17 +5,20 @@
 //! from a failure ([`exit::Exit`]), and that a panic is told as our bug and leaves everything as
 //! an interruption would.
 
+mod abandon;
 pub mod account;
 mod apply;
 mod approve;
 mod completions;
 mod drift;
+mod ends;
 pub mod exit;
 mod explain;
 mod info;
 mod init;
 mod man;
 mod panics;
+mod perform;
 mod permissions;
 pub mod person;
 mod plan;
@@ -26,6 +29,7 @@ mod record;
 mod schema;
 pub mod session;
 mod show;
+mod signals;
 mod state;
 mod status;
 mod validate;

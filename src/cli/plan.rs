@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::apply;
-use crate::event::{Event, Fact};
-use crate::model::{ActionId, ActionKind, Desired, DesiredBucket, Reason};
+use crate::event::Fact;
+use crate::model::{ActionKind, Desired, DesiredBucket, Reason};
 use crate::observe::{self, ObserveError};
 use crate::plan::prices::Prices;
 use crate::plan::{self, Plan};
@@ -151,13 +151,9 @@ fn prices(args: &PlanArgs, session: &Session) -> Result<Prices, Failure> {
 /// A policy that was set and taken back since is to be set again, although a run of the very same
 /// plan has done it once. Everything else leaves marks in the plan as it progresses.
 fn forget_what_was_undone(plan: &Plan, state: &State) -> Result<(), StateError> {
-    let standings = state.standings(&plan.digest)?;
-    let was_set = plan.body.actions.iter().any(|action| {
-        let is_done = |(id, event): &(ActionId, Event)| {
-            *id == action.id && matches!(event.fact, Fact::Done { .. })
-        };
-        action.kind == ActionKind::SetPolicy && standings.iter().any(is_done)
-    });
+    let done = state.done_actions(&plan.digest)?;
+    let mut policies = plan.body.actions.iter().filter(|a| a.kind == ActionKind::SetPolicy);
+    let was_set = policies.any(|action| done.contains(&action.id));
     if was_set { state.forget_run(&plan.digest) } else { Ok(()) }
 }
 

@@ -18,8 +18,10 @@ use crate::report::{counted, shown};
 use crate::state::{Open, State, StateError};
 
 use super::account::Account;
-use super::apply::{Surroundings, exit_of, perform, tell};
+use super::apply::confirm;
+use super::ends::{exit_of, tell};
 use super::exit::{Exit, Failure};
+use super::perform::{Surroundings, perform, write_status};
 use super::session::{Format, Session};
 use super::wishes::Lookups;
 
@@ -256,7 +258,7 @@ async fn roll_back(which: &Which, yes: bool, session: &Session) -> Result<Exit, 
         return Ok(Exit::Done);
     }
     if !yes {
-        super::apply::confirm(&plan, session)?;
+        confirm(&plan, session)?;
     }
     // The same way back may have been gone before.
     state.forget_run(&plan.digest)?;
@@ -274,7 +276,7 @@ async fn roll_back(which: &Which, yes: bool, session: &Session) -> Result<Exit, 
     };
     let outcome = perform(&plan, surroundings, session).await?;
     tell_older_plans(&plan, &outcome, &state, session)?;
-    super::apply::write_status(&project, &state, false)?;
+    write_status(&project, &state, false)?;
     tell(&outcome, "s3plan policy rollback", session);
     Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
 }

@@ -1,5 +1,7 @@
 //! What happened, what is under way, who said yes: facts, runs, intents, approvals.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use redb::WriteTransaction;
 use serde::{Deserialize, Serialize};
@@ -185,6 +187,16 @@ impl State {
                 .filter_map(|event| Some((event.fact.action()?.clone(), event)))
                 .collect())
         })
+    }
+
+    /// The actions that a run is done with.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn done_actions(&self, run: &str) -> Result<BTreeSet<ActionId>, StateError> {
+        let mut standings = self.standings(run)?;
+        standings.retain(|(_, event)| matches!(event.fact, Fact::Done { .. }));
+        Ok(standings.into_iter().map(|(id, _)| id).collect())
     }
 
     /// Records that a plan was made. It takes the place of the plan that was made before from the

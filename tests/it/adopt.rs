@@ -132,6 +132,18 @@ fn what_another_tool_left_is_adopted_and_only_the_rest_is_fetched() {
     assert_holds_bucket(&scene);
 }
 
+/// However many files are in place, only a few are open at a time.
+#[test]
+fn more_files_than_may_be_open_are_adopted() {
+    let keys: Vec<String> = (0..150).map(|n| format!("2019/{n:03}.jpg")).collect();
+    let bucket = keys.iter().fold(BucketSpec::new(BUCKET), |bucket, key| bucket.text(key, key));
+    let scene = Scene::new(World::default().with(bucket));
+    sync_down(&scene, &keys.iter().map(String::as_str).collect::<Vec<_>>());
+    let scene = scene.planned(&manifest("keep"));
+    scene.bed.shell("ulimit -n 96; exec \"$S3PLAN\" apply --yes").exits(0);
+    assert_eq!(fetched(&scene), set(&[]), "what was in place was not taken");
+}
+
 /// Parts that are not alike, also where the first and the whole size would let one think so.
 #[test]
 fn uploads_in_parts_of_any_size_are_adopted_and_not_fetched() {

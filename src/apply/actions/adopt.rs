@@ -20,8 +20,9 @@ use tokio::task::spawn_blocking;
 
 use super::parts::{Parts, offer, real_part_sizes, sizes_of_parts};
 use crate::apply::end::{End, Trouble};
+use crate::apply::fetchers;
 use crate::apply::work::{PAGE, Work, blocking};
-use crate::archive::{Archive, Found, TakenIn, keymap};
+use crate::archive::{self, Archive, Found, TakenIn, keymap};
 use crate::aws::AwsError;
 use crate::event::Fact;
 use crate::model::{Action, ObjectHeaders, ObjectVersion, Proof};
@@ -31,6 +32,9 @@ use crate::state::{Batch, Mark, Readback, ReadbackKind, Row, Stored, With};
 
 /// Files hashed at a time.
 const AT_A_TIME: usize = 8;
+/// A file that proved right stays open until those beside it have their places too; that leaves
+/// room for the folders on the way there, and for connections.
+const DESCRIPTORS_A_FILE: u64 = 4;
 
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
     let place = work.place().await?;
@@ -97,15 +101,18 @@ struct Right {
     headers: ObjectHeaders,
 }
 
-/// Proves the files of some rows, gives them their places and records that.
+/// Proves the files of a page of rows, gives them their places and records that.
 async fn settle(
     work: &Arc<Work>,
     place: &Arc<Archive>,
-    rows: Vec<(Row, OnDisk)>,
+    mut rows: Vec<(Row, OnDisk)>,
     tally: &mut Tally,
 ) -> Result<(), Trouble> {
-    for chunk in in_chunks(rows, PAGE) {
-        let judged: Vec<Judged> = stream::iter(chunk.into_iter().map(|(row, seen)| {
+    let together = fetchers::share_of_descriptors(DESCRIPTORS_A_FILE).min(PAGE);
+    while !rows.is_empty() {
+        let rest = rows.split_off(rows.len().min(together));
+        let some = std::mem::replace(&mut rows, rest);
+        let judged: Vec<Judged> = stream::iter(some.into_iter().map(|(row, seen)| {
             let (work, place) = (Arc::clone(work), Arc::clone(place));
             async move { judge(&work, &place, row, seen).await }
         }))
@@ -117,15 +124,6 @@ async fn settle(
         blocking(|| keep(work, place, judged, tally))?;
     }
     Ok(())
-}
-
-fn in_chunks<T>(all: Vec<T>, size: usize) -> Vec<Vec<T>> {
-    let mut all = all.into_iter();
-    std::iter::from_fn(|| {
-        let chunk: Vec<T> = all.by_ref().take(size).collect();
-        (!chunk.is_empty()).then_some(chunk)
-    })
-    .collect()
 }
 
 /// Reads the files that may be a row's object until one proves right.
@@ -246,19 +244,26 @@ impl Offered {
 
 /// Digests a file as it comes from the medium; `None` where no plain file is there, or it does not
 /// read.
+///
+/// # Errors
+/// Where this process has no descriptor left for it, which says nothing of the file.
 async fn read(
     place: &Arc<Archive>,
     path: &str,
     ladder: Ladder,
 ) -> Result<Option<(Found, Digests)>, Trouble> {
     let (place, path) = (Arc::clone(place), path.to_owned());
-    Ok(spawn_blocking(move || {
-        let found = place.find(&path).ok().flatten()?;
+    let read = spawn_blocking(move || {
+        let found = match place.find(&path) {
+            Err(error) if error.is_shortage() => return Err(error),
+            found => found.ok().flatten(),
+        };
         let mut hasher = Hasher::new(&ladder);
-        found.read(|bytes| hasher.update(bytes)).ok()?;
-        Some((found, hasher.finish()))
-    })
-    .await?)
+        Ok(found
+            .filter(|found| found.read(|bytes| hasher.update(bytes)).is_ok())
+            .map(|found| (found, hasher.finish())))
+    });
+    Ok(read.await??)
 }
 
 /// Gives the proven files their places and records everything together.
@@ -292,8 +297,8 @@ fn keep(
     }
     let at_ms = work.clock.now().as_millisecond();
     let kind = match place.medium() {
-        crate::archive::Readback::Medium => ReadbackKind::Medium,
-        crate::archive::Readback::Client => ReadbackKind::Client,
+        archive::Readback::Medium => ReadbackKind::Medium,
+        archive::Readback::Client => ReadbackKind::Client,
     };
     for (taken, (row, path, proven)) in place.take_in(files)?.into_iter().zip(facts) {
         match (taken, proven) {

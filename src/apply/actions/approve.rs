@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::apply::end::{End, Trouble};
-use crate::apply::engine::{Moved, OnlyWaits, Shared};
+use crate::apply::engine::{OnlyWaits, Shared};
 use crate::apply::eraser::form_of;
 use crate::apply::evidence::{Gathered, approval_of as find, gather};
+use crate::apply::fresh::Moved;
 use crate::apply::person::{Answer, Shown};
 use crate::apply::work::{Work, blocking};
 use crate::event::{Fact, WaitingFor};

@@ -12,7 +12,7 @@ use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Patience, Work, blocking, is_left_for_next_plan};
 use crate::aws::{ListCursor, Listing};
 use crate::event::{Fact, WaitingFor};
-use crate::model::{Action, Number, Thaw};
+use crate::model::{Action, Number, ObjectVersion, Thaw};
 use crate::observe::listing_for;
 use crate::state::{Row, With};
 
@@ -52,11 +52,12 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     }
 }
 
-/// When it is worth looking again: by the longest that AWS says this takes, counted from now.
+/// When it is worth looking again: by the longest that AWS says this takes, counted from the
+/// wishes; `None` where the journal does not tell when they went out.
 fn back_at(work: &Work, action: &Action) -> Option<Timestamp> {
-    let started = blocking(|| work.state.standings(work.recorder.run())).ok()?;
-    // Counted from the wishes, which went out when the action before was done.
-    let asked = started
+    let standings = blocking(|| work.state.standings(work.recorder.run())).ok()?;
+    // They went out when the action before was done.
+    let asked = standings
         .iter()
         .filter(|(id, _)| action.needs.contains(id))
         .map(|(_, event)| event.at)
@@ -133,7 +134,7 @@ async fn listed_thaws(work: &Work, rows: &[&Row]) -> Result<Vec<Option<Thaw>>, T
     let Some(page) = pages.next().await? else { return Ok(thaws) };
     let mut listed = page.objects.iter().peekable();
     for (row, thaw) in rows.iter().zip(&mut thaws) {
-        let same = |object: &&crate::model::ObjectVersion| {
+        let same = |object: &&ObjectVersion| {
             object.key == row.object.key && object.version_id == row.object.version_id
         };
         // Both come in the same order; what lies between is not awaited.

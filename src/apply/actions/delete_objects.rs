@@ -14,16 +14,14 @@ use crate::apply::end::{End, Trouble};
 use crate::apply::eraser::Eraser;
 use crate::apply::evidence::{is_deletable, why_kept};
 use crate::apply::work::{Work, blocking};
-use crate::aws::Deletion;
+use crate::aws::{BATCH, Deletion};
 use crate::event::Fact;
-use crate::model::{Action, Number, Standing, Versioning};
+use crate::model::{Action, Number, ObjectVersion, Standing, Versioning};
 use crate::observe::{Drift, compare_with_inventory};
 use crate::state::{Batch, Mark, Row, With};
 
 /// Evidence older than this is read back again before it counts.
 const FRESH_MS: i64 = 24 * 3600 * 1000;
-/// Deletes in one request. Source: S3 API Reference, DeleteObjects.
-const BATCH: usize = 1000;
 /// More differences than this, and the world is not the one that was planned.
 const DRIFT: usize = 100_000;
 /// Times that deletes without an answer are sent, before they are left to the next apply.
@@ -93,6 +91,25 @@ struct Deleter<'a> {
     tally: Tally,
     /// After this one.
     rounds_left: u32,
+}
+
+/// What the inventory has of one key. Of its versions, which can be many, none is kept.
+#[derive(Default)]
+struct OneKey {
+    key: String,
+    markers: Vec<Row>,
+    /// Whether a version that is no marker is still there.
+    data_stays: bool,
+}
+
+impl OneKey {
+    fn see(&mut self, row: Row) {
+        if row.object.delete_marker {
+            self.markers.push(row);
+        } else {
+            self.data_stays |= !row.marks.has(Mark::Deleted);
+        }
+    }
 }
 
 /// What one more listing showed.
@@ -173,7 +190,7 @@ fn settle(work: &Work, action: &Action, marks: Batch) -> Result<(), Trouble> {
 }
 
 /// Whether a delete of ours put this marker in place of the `null` version that it deleted.
-fn is_our_marker(work: &Work, then: &Row, now: &crate::model::ObjectVersion) -> bool {
+fn is_our_marker(work: &Work, then: &Row, now: &ObjectVersion) -> bool {
     work.bucket.versioning == Versioning::Suspended
         && now.delete_marker
         && now.version_id.as_deref() == Some("null")
@@ -226,17 +243,18 @@ impl Deleter<'_> {
     /// that stays would come back to life.
     async fn delete_markers(&mut self) -> Result<(), Trouble> {
         let mut together = Vec::new();
-        let mut of_key: Vec<Row> = Vec::new();
+        let mut of_key = OneKey::default();
         let mut from = 0;
         loop {
             let page = self.work.page(from, With::Rows)?;
             let Some(last) = page.last() else { break };
             from = last.number + 1;
             for row in page {
-                if of_key.first().is_some_and(|first| first.object.key != row.object.key) {
+                if of_key.key != row.object.key {
                     self.take_markers(std::mem::take(&mut of_key), &mut together).await?;
+                    of_key.key.clone_from(&row.object.key);
                 }
-                of_key.push(row);
+                of_key.see(row);
             }
         }
         self.take_markers(of_key, &mut together).await?;
@@ -245,18 +263,16 @@ impl Deleter<'_> {
 
     async fn take_markers(
         &mut self,
-        of_key: Vec<Row>,
+        of_key: OneKey,
         together: &mut Vec<Row>,
     ) -> Result<(), Trouble> {
-        let left = |row: &Row| !row.object.delete_marker && !row.marks.has(Mark::Deleted);
-        let all_gone = !of_key.iter().any(left);
-        for row in of_key {
+        for row in of_key.markers {
             if !self.work.selection.takes_marker(&row.object) {
                 continue;
             }
             if row.marks.has(Mark::Deleted) {
                 self.count(&row);
-            } else if all_gone {
+            } else if !of_key.data_stays {
                 self.take(row, together).await?;
             } else {
                 self.name(

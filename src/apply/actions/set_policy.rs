@@ -64,11 +64,12 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     let caller = work.aws.caller().await?;
     let live = match work.door.policy().await {
         Ok(live) => live,
-        Err(error) if is_denied(&error) && ours.is_some() => {
-            let intent = ours.iter().map(|intent| intent.id).next();
-            return after_a_lock_out(work, action, intent).await;
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) => match ours {
+            Some(intent) if is_denied(&error) => {
+                return after_a_lock_out(work, action, &intent).await;
+            }
+            _ => return Err(error.into()),
+        },
     };
     let access = match access_after(work, action, &caller, live.as_deref()) {
         Ok(access) => access,
@@ -197,21 +198,12 @@ fn close(work: &Work, intent: Option<u64>) -> Result<End, Trouble> {
 }
 
 /// The live policy cannot be read, and our own put may be why: it was accepted, or it goes back.
-async fn after_a_lock_out(
-    work: &Work,
-    action: &Action,
-    intent: Option<u64>,
-) -> Result<End, Trouble> {
+async fn after_a_lock_out(work: &Work, action: &Action, put: &Intent) -> Result<End, Trouble> {
     if action.lose_access {
-        return close(work, intent);
+        return close(work, Some(put.id));
     }
-    let put = Put {
-        work,
-        action,
-        old: kept_last(work)?,
-        intent: intent.unwrap_or_default(),
-        tried: Tried::PolicyOnly,
-    };
+    let old = kept_last(work)?;
+    let put = Put { work, action, old, intent: put.id, tried: Tried::PolicyOnly };
     put.see_that_it_holds().await
 }
 
@@ -289,16 +281,12 @@ impl Put<'_> {
     async fn see_that_it_holds(&self) -> Result<End, Trouble> {
         let mut waited = Duration::ZERO;
         loop {
-            let look = self.look().await?;
-            if matches!(look, Look::Holds) {
-                return close(self.work, Some(self.intent));
-            }
-            if waited >= SETTLES_WITHIN {
-                return match look {
-                    Look::Holds => close(self.work, Some(self.intent)),
-                    Look::Denied(what) => self.put_back(what).await,
-                    Look::Other(now) => Ok(self.not_what_was_put(now.as_deref())),
-                };
+            let settled = waited >= SETTLES_WITHIN;
+            match self.look().await? {
+                Look::Holds => return close(self.work, Some(self.intent)),
+                Look::Denied(what) if settled => return self.put_back(what).await,
+                Look::Other(now) if settled => return Ok(self.not_what_was_put(now.as_deref())),
+                Look::Denied(_) | Look::Other(_) => {}
             }
             self.work.unless_stopped()?;
             self.work.clock.sleep(PAUSE).await;
