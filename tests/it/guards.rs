@@ -1,9 +1,15 @@
 //! The guards before a deletion, each on its own: what would be lost, or be said wrongly, if that one
 //! were not there and all others were.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
+use s3plan::model::ProofKind;
 use s3plan::state::{Mark, Readback, ReadbackKind};
 use s3plan_sandbox::{BucketSpec, Effect, Modes, ObjectSpec, Rule, Seen, Step, Versioning, World};
 
+use crate::support::bed::Answer;
+use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
 use crate::support::state::change_rows;
 use crate::support::story::manifest_of;
@@ -12,6 +18,7 @@ use crate::world::{OVERWRITTEN, overwrite};
 pub const BUCKET: &str = "photos-2019";
 pub const DELETE: &str = r#"then = "delete-objects""#;
 pub const DELETE_ALL: &str = r#"then = "delete-objects", versions = "all""#;
+pub const RETIRE: &str = r#"then = "delete-bucket""#;
 const COMPARE: &str = r#"then = "delete-objects", unconditional_deletes = "compare-first""#;
 const COMPARE_ALL: &str =
     r#"then = "delete-objects", versions = "all", unconditional_deletes = "compare-first""#;
@@ -71,8 +78,9 @@ fn what_only_a_wider_plan_covered_stays() {
     scene.apply().exits(0);
     scene.bed.write_manifest(&manifest_of(&world, &format!(r#"{DELETE}, exclude = ["b"]"#)));
     scene.bed.s3plan(["plan", "manifest.toml"]).exits(0);
-    scene.apply_through_the_gate(BUCKET).exits(0);
+    let answer = scene.apply_through_the_gate(BUCKET).exits(0);
     assert_eq!(scene.left(BUCKET), ["b@null"]);
+    assert!(!answer.stderr.contains("b: left alone"), "nobody wants it gone: {answer}");
     scene.assert_deleted_with_care();
 }
 
@@ -222,7 +230,7 @@ fn a_null_marker_that_somebody_else_removed_is_not_asked_for() {
     let put = Effect::ScriptAfter(vec![overwrite(BUCKET, "hidden")]);
     let rule = Rule::on("HeadObject").key("hidden").nth(1);
     scene.sandbox.add_fault(rule.then(Effect::Script(vec![marker])).then(put));
-    scene.apply().exits(0);
+    scene.apply().exits(0).blames("delete-objects: done, 3 objects");
     let content = scene.sandbox.content(BUCKET, "hidden", Some("null")).expect("it survives");
     assert_eq!(content, OVERWRITTEN.as_bytes());
 }
@@ -280,4 +288,129 @@ fn single_deletes_go_in_one_round_and_end_with_the_first_that_fails() {
     // What was sent is looked up, the bucket is listed before the deletion: no second round.
     assert_eq!(asked(&scene, &["ListObjectsV2"]).len() - listings, 2);
     assert_eq!(scene.deletions().len(), 20);
+}
+
+/// A listing is asked for where an answer leaves a question, and nowhere else.
+#[test]
+fn answers_that_leave_no_question_are_not_asked_about() {
+    let enabled = three()
+        .versioning(Versioning::Enabled)
+        .object(ObjectSpec::text("old", "from before").version_id("null"));
+    let suspended = suspended().object(ObjectSpec::text("id", "current, with an id"));
+    for bucket in [enabled, suspended] {
+        let scene = approved(bucket, DELETE_ALL);
+        let listings = asked(&scene, &["ListObjectVersions"]).len();
+        scene.apply().exits(0);
+        // At the gate, and before the deletion.
+        assert_eq!(asked(&scene, &["ListObjectVersions"]).len() - listings, 2);
+    }
+}
+
+/// P2: what turns out to be proven and was not planned to go does not go, whatever was approved.
+#[test]
+fn no_more_is_deleted_than_the_plan_counts() {
+    let opaque = ObjectSpec::text("opaque", "nothing proves it").sse("aws:kms");
+    let scene = approved(three().object(opaque), DELETE);
+    scene.apply().exits(0);
+    scene.sandbox.put(BUCKET, "new", b"one more");
+    scene.bed.s3plan(["plan", "manifest.toml"]).exits(0).says("kept in S3: 1 object");
+    scene.apply().exits(3);
+    change_rows(&scene.bed, BUCKET, |batch, bucket, row| {
+        if let ("opaque", Some(mut stored)) = (row.object.key.as_str(), row.stored) {
+            stored.proof.kind = ProofKind::Md5ETag;
+            batch.store(bucket, row.number, stored);
+        }
+    });
+    scene.apply().exits(3);
+    scene.approve(BUCKET);
+    scene.apply().exits(4).blames("more objects are to be deleted than the 1 that the plan allows");
+    assert_eq!(scene.left(BUCKET), ["new@null", "opaque@null"]);
+}
+
+/// The bucket went by somebody else's hand, or so it seems: that is no deletion of this plan.
+#[test]
+fn a_bucket_that_seems_to_be_gone_was_not_deleted_by_this_plan() {
+    let scene = approved(three(), RETIRE);
+    let gone = Effect::answer(404, "NoSuchBucket");
+    scene.sandbox.add_fault(Rule::on("ListMultipartUploads").then(gone));
+    let answer = scene.apply();
+    assert_ne!(answer.code, Some(0), "{answer}");
+    assert_eq!(asked(&scene, &["DeleteBucket"]).len(), 0);
+    scene.sandbox.clear_faults();
+    scene.apply().exits(0);
+    assert!(!scene.sandbox.snapshot().contains_key(BUCKET));
+}
+
+/// Ctrl-C while a request is under way: it is heard out, and the next one is not sent.
+#[test]
+fn nothing_more_is_deleted_once_somebody_asked_to_stop() {
+    let bucket = BucketSpec::new(BUCKET)
+        .versioning(Versioning::Enabled)
+        .object(ObjectSpec::text("x", "hidden"))
+        .object(ObjectSpec::marker("x"));
+    let scene = approved(bucket, DELETE_ALL);
+    // The world shows that the request has come; its answer comes when the signal is long there.
+    let arrived = Effect::Script(vec![overwrite(BUCKET, "arrived")]);
+    let first = Rule::on("DeleteObjects").nth(1).then(arrived).then(Effect::DelayMs(5_000));
+    scene.sandbox.add_fault(first);
+    let run = scene.bed.spawn(["apply", "--yes", "--no-wait"]);
+    let arrived = || scene.sandbox.content(BUCKET, "arrived", None);
+    wait_for(Duration::from_secs(120), arrived).expect("the first request is under way");
+    run.signal(Signal::INT);
+    run.wait().exits(130);
+    let left_of_x = || scene.left(BUCKET).iter().filter(|left| left.starts_with("x@")).count();
+    assert_eq!(left_of_x(), 1, "the marker waits for the next apply");
+    scene.apply().exits(0);
+    assert_eq!(left_of_x(), 0);
+}
+
+/// What a listing of current objects would not show: an old version, and the marker above it.
+#[test]
+fn a_bucket_that_keeps_versions_by_now_is_looked_through_for_them() {
+    let scene = approved(three(), RETIRE);
+    let late = Step::Delete { bucket: BUCKET.into(), key: "late".into(), version: None };
+    let moves = vec![switch(Versioning::Enabled), overwrite(BUCKET, "late"), late];
+    scene.sandbox.add_fault(Rule::on("DeleteObjects").nth(1).then(Effect::ScriptAfter(moves)));
+    scene.apply().exits(4).blames("late");
+    assert_eq!(asked(&scene, &["DeleteBucket"]).len(), 0);
+    assert_eq!(scene.left(BUCKET).len(), 2);
+}
+
+/// On the command line an approval is one bucket's and says nothing of another's; and nobody is asked
+/// for what was approved.
+#[test]
+fn an_approval_is_one_bucket_s_and_asked_for_once() {
+    let other = BucketSpec::new("other").text("x", "1");
+    let scene = Scene::retiring(World::default().with(three()).with(other), DELETE);
+    let opened = scene.apply().exits(3);
+    let asks = |answer: &Answer, bucket: &str| {
+        answer.stderr.contains(&format!("to delete it: s3plan approve {bucket}@"))
+    };
+    assert!(asks(&opened, BUCKET) && asks(&opened, "other"), "{opened}");
+    let gate = format!("{BUCKET}@{}", scene.evidence(BUCKET));
+    let answer = scene.bed.s3plan(["apply", "--yes", "--approve", &gate]).exits(3);
+    assert!(asks(&answer, "other"), "{answer}");
+    assert_eq!(scene.deleted_keys(), ["a", "b", "c"]);
+    scene.approve("other");
+    let answer = scene.apply().exits(0);
+    assert!(!asks(&answer, "other"), "{answer}");
+    assert_eq!(scene.deletions().len(), 4);
+}
+
+/// Whoever is to say yes learns first what is not as it was planned.
+#[test]
+fn what_moved_is_named_while_the_gate_is_open() {
+    let scene = Scene::retiring(World::default().with(three()), DELETE);
+    scene.apply().exits(3);
+    scene.sandbox.step(&overwrite(BUCKET, "a"));
+    let gone = Step::Delete { bucket: BUCKET.into(), key: "b".into(), version: None };
+    scene.sandbox.step(&gone);
+    scene.sandbox.step(&overwrite(BUCKET, "late"));
+    let answer = scene.apply().exits(3);
+    let answer = answer.blames("a: left alone: changed since the plan was made");
+    let answer = answer.blames("b: left alone: gone since the plan was made");
+    let answer = answer.blames("late: left alone: new since the plan was made");
+    for words in ["1 new", "1 changed", "1 gone"] {
+        assert!(answer.stderr.contains(words), "{words}: {answer}");
+    }
 }

@@ -1,10 +1,11 @@
 //! A deletion that broke off and goes on: what is its own and what is somebody else's by now, what is
 //! asked for again and what is not.
 
-use s3plan_sandbox::{BucketSpec, Effect, ObjectSpec, Rule, Step, Versioning};
+use s3plan_sandbox::{BucketSpec, Effect, ObjectSpec, Rule, Step, Versioning, World};
 
-use crate::guards::{BUCKET, DELETE, DELETE_ALL, approved, asked, suspended, three};
+use crate::guards::{BUCKET, DELETE, DELETE_ALL, RETIRE, approved, asked, suspended, three};
 use crate::support::scene::Scene;
+use crate::support::story::manifest_of;
 use crate::world::{OVERWRITTEN, overwrite};
 
 /// A `null` version and nothing else.
@@ -38,7 +39,8 @@ fn what_is_there_again_after_its_delete_is_named_and_left_alone() {
     scene.apply().exits(1);
     scene.sandbox.clear_faults();
     scene.sandbox.step(&overwrite(BUCKET, "b"));
-    scene.apply().exits(0).blames("b: left alone: there again after it was deleted");
+    let answer = scene.apply().exits(0).blames("delete-objects: done, 3 objects");
+    answer.blames("b: left alone: there again after it was deleted");
     let content = scene.sandbox.content(BUCKET, "b", None).expect("it survives");
     assert_eq!(content, OVERWRITTEN.as_bytes());
     assert_eq!(scene.deleted_keys(), ["a", "b", "c"]);
@@ -147,4 +149,72 @@ fn no_more_than_a_hundred_are_named_one_by_one() {
     let answer = kept.apply().exits(0);
     let named = answer.stderr.lines().filter(|line| line.contains("left alone: kept:")).count();
     assert_eq!(named, 100, "{answer}");
+}
+
+/// S3 never says what became of one delete: it is asked for a few times, named once, and still ours
+/// when it is seen to be gone.
+#[test]
+fn a_delete_without_an_answer_is_named_once_and_stays_ours() {
+    let scene = approved(three(), DELETE);
+    let unknown = Effect::answer(500, "InternalError");
+    scene.sandbox.add_fault(Rule::on("DeleteEntry").key("b").then(unknown));
+    let answer = scene.bed.s3plan_hurried(["apply", "--yes", "--no-wait"]).exits(1);
+    let answer = answer.blames("1 without an answer");
+    let words = "b: left alone: S3 did not say what became of the delete";
+    assert_eq!(answer.stderr.matches(words).count(), 1, "{answer}");
+    assert_eq!(scene.deleted_keys(), ["a", "c"]);
+    scene.sandbox.clear_faults();
+    scene.sandbox.step(&deleted_by_key("b"));
+    scene.apply().exits(0).blames("delete-objects: done, 3 objects");
+}
+
+/// S3 refused one delete: what happens to that object later is not this plan's doing.
+#[test]
+fn a_delete_that_was_refused_is_not_ours_when_the_object_goes() {
+    let scene = approved(three(), DELETE);
+    let before = asked(&scene, &["DeleteObjects"]).len();
+    scene.sandbox.add_fault(Rule::on("DeleteEntry").key("b").then(denied()));
+    scene.apply().exits(1);
+    assert_eq!(asked(&scene, &["DeleteObjects"]).len(), 1 + before, "a refusal is an answer");
+    scene.sandbox.clear_faults();
+    scene.sandbox.step(&deleted_by_key("b"));
+    scene.apply().exits(4).blames("b: left alone: gone, and not by this plan");
+}
+
+/// The bucket is gone and only we can have done it; or it cannot be seen, and nothing is known.
+#[test]
+fn a_bucket_counts_as_deleted_only_where_it_is_seen_to_be_gone() {
+    let after = approved(three(), RETIRE);
+    dies(&after, "after DeleteBucket#1");
+    assert!(!after.sandbox.snapshot().contains_key(BUCKET));
+    after.apply().exits(0);
+    assert_eq!(asked(&after, &["DeleteBucket"]).len(), 1);
+    after.bed.s3plan(["plan", "manifest.toml"]).exits(0).blames("retired");
+
+    let before = approved(three(), RETIRE);
+    dies(&before, "before DeleteBucket#1");
+    before.sandbox.add_fault(Rule::on("ListMultipartUploads").then(denied()));
+    before.apply().exits(1);
+    assert!(before.sandbox.snapshot().contains_key(BUCKET));
+    before.sandbox.clear_faults();
+    before.apply().exits(0);
+    assert!(!before.sandbox.snapshot().contains_key(BUCKET));
+}
+
+/// An earlier plan's run died with its request to delete the bucket: the word of the plan that is
+/// applied now is its own.
+#[test]
+fn an_older_run_s_intent_is_no_word_of_this_one_s() {
+    let scene = approved(three(), RETIRE);
+    dies(&scene, "before DeleteBucket#1");
+    let days = format!("{RETIRE}, restore = {{ days = 9 }}");
+    scene.bed.write_manifest(&manifest_of(&World::default().with(three()), &days));
+    scene.bed.s3plan(["plan", "manifest.toml"]).exits(0);
+    scene.apply().exits(3);
+    scene.approve(BUCKET);
+    let gone = Effect::answer(404, "NoSuchBucket");
+    scene.sandbox.add_fault(Rule::on("ListMultipartUploads").then(gone));
+    let answer = scene.apply();
+    assert_ne!(answer.code, Some(0), "{answer}");
+    assert!(scene.sandbox.snapshot().contains_key(BUCKET));
 }
