@@ -36,7 +36,7 @@ fn single_form_only() -> Modes {
     Modes { ignore_batch_delete_condition: true, ..Modes::default() }
 }
 
-fn no_conditions() -> Modes {
+pub fn no_conditions() -> Modes {
     Modes { ignore_delete_condition: true, ..single_form_only() }
 }
 
@@ -93,11 +93,19 @@ fn the_form_of_delete_that_one_bucket_s_server_honours_is_not_another_s() {
     scene.apply().exits(3);
     scene.approve("strict");
     scene.approve("loose");
+    let before = asked(&scene, &["DeleteObjects", "DeleteObject"]).len();
     let put = Effect::Script(vec![overwrite("loose", "b")]);
     scene.sandbox.add_fault(Rule::on("DeleteObject*").bucket("loose").nth(1).then(put));
     scene.apply().exits(4).blames("b: left alone");
     assert_eq!(scene.left("loose"), ["b@null"], "it was overwritten right before its delete");
     assert_eq!(scene.left("strict"), [""; 0]);
+    let requests = asked(&scene, &["DeleteObjects", "DeleteObject"]).split_off(before);
+    let of = |bucket: &str| {
+        let of_bucket = requests.iter().filter(|seen| seen.bucket.as_deref() == Some(bucket));
+        of_bucket.map(|seen| seen.op.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("strict"), ["DeleteObjects"]);
+    assert_eq!(of("loose"), ["DeleteObject", "DeleteObject"]);
     scene.assert_deleted_with_care();
 }
 

@@ -34,6 +34,7 @@ mod policy_people;
 mod policy_put;
 mod policy_seaweed;
 mod policy_simulator;
+mod probe;
 mod proof;
 mod record;
 mod resumption;

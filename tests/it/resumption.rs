@@ -65,6 +65,19 @@ fn a_file_whose_object_is_gone_is_not_taken_away_for_being_bad() {
     assert_eq!(asked(&scene, &["DeleteObjects"]).len(), requests);
 }
 
+/// Killed before the deletion, and then a file goes bad: whether its object is gone may not be known,
+/// so it stays where it is, and nothing is deleted on the strength of it.
+#[test]
+fn a_file_that_may_be_the_only_copy_is_not_taken_away_for_being_bad() {
+    let scene = approved(three(), DELETE);
+    dies(&scene, "before DeleteObjects#1");
+    let file = format!("archive/{BUCKET}/data/b");
+    scene.bed.write(&file, "rotten");
+    scene.apply().exits(1).blames("not what was proven any more");
+    assert_eq!(scene.bed.read(&file), "rotten");
+    scene.assert_nothing_lost();
+}
+
 /// Killed before the delete left: what is in the object's place by now is somebody's.
 #[test]
 fn an_object_in_the_place_of_one_that_was_to_go_is_somebody_s() {
