@@ -213,6 +213,69 @@ mod tests {
         }
     }
 
+    /// Whatever a person said yes to is in the id: whose bucket, what will be done, by which filters, and
+    /// of every row each word.
+    #[test]
+    fn whatever_an_approval_is_for_is_in_the_id() {
+        let id = |account: &str,
+                  bucket: &str,
+                  then,
+                  versions,
+                  filters: [&[&str]; 2],
+                  row: [&str; 6]| {
+            let account = AccountId::new(account).expect("an account");
+            let [include, exclude] =
+                filters.map(|filters| filters.iter().map(|&f| f.to_owned()).collect::<Vec<_>>());
+            let mut builder =
+                EvidenceBuilder::new(&account, &bucket.into(), then, versions, &include, &exclude);
+            let [key, version, etag, kind, expected, actual] = row;
+            let kind = match kind {
+                "twice" => ProofKind::Twice,
+                _ => ProofKind::Md5ETag,
+            };
+            let proof = Proof { kind, expected: expected.into(), actual: actual.into() };
+            let row = ProvenRow {
+                key,
+                version_id: Some(version),
+                etag: &ETag::new(etag),
+                size: 1,
+                sha256: &[0; 32],
+                proof: &proof,
+            };
+            builder.add(&row).expect("in order");
+            builder.finish().id().clone()
+        };
+        use AfterArchive::{DeleteBucket, DeleteObjects};
+        use VersionsWanted::{All, Current};
+        const MINE: &str = "123456789012";
+        const ROW: [&str; 6] = ["key", "version", "etag", "md5", "expected", "actual"];
+        let none: [&[&str]; 2] = [&[], &[]];
+        let mut ids = vec![
+            id(MINE, "photos", DeleteBucket, Current, none, ROW),
+            id("123456789013", "photos", DeleteBucket, Current, none, ROW),
+            id(MINE, "photo", DeleteBucket, Current, none, ROW),
+            id(MINE, "photos", DeleteObjects, Current, none, ROW),
+            id(MINE, "photos", DeleteBucket, All, none, ROW),
+        ];
+        let filters: [[&[&str]; 2]; 5] =
+            [[&["a"], &[]], [&[], &["a"]], [&["a"], &["b"]], [&["a", "b"], &[]], [&["ab"], &[]]];
+        ids.extend(filters.map(|filters| id(MINE, "photos", DeleteBucket, Current, filters, ROW)));
+        for place in 0..ROW.len() {
+            let mut row = ROW;
+            row[place] = "twice";
+            ids.push(id(MINE, "photos", DeleteBucket, Current, none, row));
+        }
+        // The same letters, cut elsewhere.
+        for [key, version] in [["keyv", "ersion"], ["ke", "yversion"]] {
+            let row = [key, version, "etag", "md5", "expected", "actual"];
+            ids.push(id(MINE, "photos", DeleteBucket, Current, none, row));
+        }
+        let all = ids.len();
+        ids.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        ids.dedup();
+        assert_eq!(ids.len(), all, "two of them read alike");
+    }
+
     #[test]
     fn versions_of_one_key_are_all_part_of_it_in_their_order() {
         let both = evidence(&[("a", Some("v2"), 1, 1), ("a", Some("v1"), 1, 2)]);

@@ -212,6 +212,37 @@ mod tests {
         }
     }
 
+    /// SHA-256 is computed once, and the MD5s of parts are kept by nobody: S3 never tells them.
+    #[test]
+    fn nothing_is_computed_or_kept_that_nobody_asks_for() {
+        let headers = ObjectHeaders {
+            checksums: [("SHA256".to_owned(), "A".repeat(43) + "=")].into(),
+            checksum_type: Some(ChecksumType::FullObject),
+            ..ObjectHeaders::default()
+        };
+        let hasher = Hasher::new(&Ladder::of(&Offer::new(&ETag::new("e"), 7, &headers)));
+        assert!(hasher.whole.is_empty() && hasher.parts.is_none());
+        let headers = ObjectHeaders { part_sizes: vec![4, 3], ..ObjectHeaders::default() };
+        let etag = ETag::new("00000000000000000000000000000000-2");
+        let mut hasher = Hasher::new(&Ladder::of(&Offer::new(&etag, 7, &headers)));
+        hasher.update(b"abcdefg");
+        assert_eq!(hasher.finish().of_parts(Algorithm::Md5), [] as [Vec<u8>; 0]);
+    }
+
+    #[test]
+    fn parts_without_bytes_are_parts() {
+        let headers = ObjectHeaders {
+            checksums: [("CRC32".to_owned(), "AAAAAA==-2".to_owned())].into(),
+            checksum_type: Some(ChecksumType::Composite),
+            part_sizes: vec![0, 0],
+            ..ObjectHeaders::default()
+        };
+        let etag = ETag::new("00000000000000000000000000000000-2");
+        let hasher = Hasher::new(&Ladder::of(&Offer::new(&etag, 0, &headers)));
+        let nothing = digest(Algorithm::Crc32, b"");
+        assert_eq!(hasher.finish().of_parts(Algorithm::Crc32), [nothing.clone(), nothing]);
+    }
+
     #[test]
     fn bytes_behind_the_last_part_change_its_digest() {
         for piece in [1, 9] {

@@ -222,6 +222,144 @@ fn an_empty_object_is_provable() {
     assert!(matches!(judge(&ladder, b""), Verdict::Proven(_)));
 }
 
+/// Whatever is needed twice is computed once.
+#[test]
+fn no_digest_is_needed_twice() {
+    let all = [("MD5", "AAAAAAAAAAAAAAAAAAAAAA=="), ("XXHASH64", "AAAAAAAAAAA=")];
+    let plain = Ladder::of(&offer(MD5, &all[..1], None));
+    assert_eq!(plain.needs(), [Need::whole(Algorithm::Md5)]);
+    let parts = Ladder::of(&with_parts(offer(MD5_PARTS, &all, None), &[4, 4, 1]));
+    let [md5, xxhash] = [Algorithm::Md5, Algorithm::Xxhash64];
+    let needs = [Need::whole(md5), Need::parts(md5), Need::whole(xxhash), Need::parts(xxhash)];
+    assert_eq!(parts.needs(), needs);
+}
+
+/// Sizes of parts are worth a request only where a proof goes over parts.
+#[test]
+fn part_sizes_are_wanted_only_by_a_proof_over_parts() {
+    assert!(!Ladder::of(&offer(MD5, &[], None)).wants_part_sizes());
+    let full = offer(MD5_PARTS, &FULL[..1], Some(FullObject));
+    assert!(!Ladder::of(&full).wants_part_sizes());
+    assert!(!Ladder::of(&full.with_first_part(4)).assumes_part_sizes());
+    let [(name, value), ..] = FULL;
+    assert!(Ladder::of(&offer("opaque", &[(name, value)], Some(Composite))).wants_part_sizes());
+    for told in [value.to_owned(), format!("{value}-0"), format!("{value}-x")] {
+        let unstated = Ladder::of(&offer("opaque", &[(name, &told)], None));
+        assert!(!unstated.wants_part_sizes(), "{told}");
+    }
+}
+
+/// What is told of the parts and cannot be is not believed, but for the size of the first.
+#[test]
+fn part_sizes_that_contradict_the_object_are_not_known() {
+    let etag = offer(MD5_PARTS, &[], None);
+    for told in [&[4, 4, 4][..], &[4, 5], &[4, u64::MAX, 1], &[4]] {
+        let ladder = Ladder::of(&with_parts(etag.clone(), told));
+        assert!(ladder.assumes_part_sizes(), "{told:?}");
+        assert_eq!(ladder.part_sizes(), [4, 4, 1], "{told:?}");
+    }
+    // Four parts of three bytes would leave none for the last.
+    let four = offer(&MD5_PARTS.replace("-3", "-4"), &[], None);
+    assert!(Ladder::of(&four.with_first_part(3)).wants_part_sizes());
+    // An empty object still has its one part.
+    let headers = ObjectHeaders {
+        checksums: [("CRC32".to_owned(), "IUTfHA==".to_owned())].into(),
+        checksum_type: Some(Composite),
+        ..Default::default()
+    };
+    let empty = Ladder::of(&Offer::new(&ETag::new("opaque"), 0, &headers));
+    assert!(empty.wants_part_sizes());
+    assert_eq!(judge(&empty, b""), Verdict::Unproven);
+}
+
+/// Some servers write 32 digits that are no MD5 for an upload in parts.
+#[test]
+fn an_etag_that_may_not_be_an_md5_accuses_nobody() {
+    let zeros = "0".repeat(32);
+    assert_eq!(both(&with_parts(offer(&zeros, &[], None), &[4, 5])), (None, false));
+    assert_eq!(both(&offer(&zeros, &[], None).with_first_part(4)), (None, false));
+    assert_eq!(both(&offer(&zeros, &[], Some(Composite))), (None, false));
+    let single = Ladder::of(&offer(&zeros, &[], None).with_first_part(9));
+    assert!(matches!(judge(&single, BODY), Verdict::Corrupt(_)));
+}
+
+/// A checksum whose form contradicts what is stated of it proves by a match and accuses nobody.
+#[test]
+fn a_checksum_that_contradicts_its_own_statement_accuses_nobody() {
+    let counted = offer("opaque", &[("CRC32", "AAAAAA==-3")], Some(FullObject));
+    assert_eq!(both(&counted), (None, false));
+    let parts = |checksum, stated| with_parts(offer(MD5_PARTS, &[checksum], stated), &[4, 4, 1]);
+    let etag = (Some(MultipartETag), false);
+    assert_eq!(both(&parts(("SHA256", SHA256_PARTS), Some(FullObject))), etag);
+    let fewer = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=-2";
+    assert_eq!(both(&parts(("SHA256", fewer), Some(Composite))), etag);
+    // Nor does one whose way of writing is not established.
+    assert_eq!(both(&parts(("XXHASH64", "AAAAAAAAAAA=-3"), Some(Composite))), etag);
+}
+
+/// That a checksum is one of checksums can be stated, be told by its own count, by the ETag's, or by the
+/// parts.
+#[test]
+fn a_checksum_of_checksums_is_known_by_any_of_its_signs() {
+    let kind = || Some(CompositeChecksum("CRC32".into()));
+    let bare = [("CRC32", CRC32_PARTS.trim_end_matches("-3"))];
+    let by_etag = offer(MD5_PARTS, &bare, None).with_first_part(4);
+    assert_eq!(both(&by_etag), (kind(), false));
+    let by_parts = with_parts(offer("opaque", &bare, None), &[4, 4, 1]);
+    assert_eq!(both(&by_parts), (kind(), false));
+    let by_count = offer("opaque", &[("CRC32", CRC32_PARTS)], None).with_first_part(4);
+    assert_eq!(both(&by_count), (kind(), false));
+    // Stated, but over parts that are only assumed.
+    let stated = offer(MD5_PARTS, &bare, Some(Composite)).with_first_part(4);
+    assert_eq!(both(&stated), (kind(), false));
+    let wrong = [("CRC32", "AAAAAA==")];
+    let stated = offer("x-3", &wrong, Some(Composite)).with_first_part(4);
+    assert_eq!(both(&stated), (None, false));
+}
+
+#[test]
+fn an_etag_of_parts_is_expected_to_match_unless_a_key_encrypts_the_object() {
+    let etag = ETag::new(MD5_PARTS);
+    for (encryption, expected) in [(None, true), (Some("aws:kms"), false)] {
+        let headers = ObjectHeaders {
+            encryption: encryption.map(str::to_owned),
+            part_sizes: vec![4, 4, 1],
+            ..Default::default()
+        };
+        let ladder = Ladder::of(&Offer::new(&etag, 9, &headers));
+        assert_eq!(ladder.expects_a_match(), expected);
+    }
+}
+
+/// A size that differs is told, whether it is that of the stream or that of the file.
+#[test]
+fn the_size_that_differs_is_told() {
+    let ladder = Ladder::of(&offer(MD5, &[], None));
+    for (streamed, on_disk) in [(8, 9), (9, 8)] {
+        let mut hasher = Hasher::new(&ladder);
+        hasher.update(&BODY[..streamed]);
+        match ladder.judge(&hasher.finish(), on_disk) {
+            Verdict::Corrupt(proof) => assert_eq!(proof.actual, "8"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn two_downloads_and_two_sizes_prove_where_they_are_equal() {
+    let ladder = Ladder::of(&offer("opaque", &[], None));
+    let digests = |body: &[u8]| {
+        let mut hasher = Hasher::new(&ladder);
+        hasher.update(body);
+        hasher.finish()
+    };
+    let (one, other) = (digests(BODY), digests(b"123456788"));
+    assert!(matches!(twice(&one, &one), Verdict::Proven(proof) if proof.kind == ProofKind::Twice));
+    assert!(matches!(twice(&one, &other), Verdict::Corrupt(_)));
+    assert!(matches!(size_only(9, 9), Verdict::Proven(proof) if proof.kind == ProofKind::SizeOnly));
+    assert!(matches!(size_only(9, 8), Verdict::Corrupt(_)));
+}
+
 /// One ladder of each form, made by an independent walk over the parts.
 fn ladders(body: &[u8], sizes: &[u64]) -> Vec<Ladder> {
     use md5::Digest;

@@ -5,7 +5,7 @@ use std::path::Path;
 use crc_fast::{CrcAlgorithm, Digest};
 use redb::{Database, TableDefinition};
 use s3plan::model::BucketName;
-use s3plan::state::{Batch, Open, State, With};
+use s3plan::state::{Batch, Open, Row, State, With};
 
 use super::bed::TestBed;
 
@@ -35,14 +35,24 @@ pub fn write_schema(path: &Path, schema: u32) {
 /// Makes the state say of one object that something else proved it, as if its set had changed since a
 /// person said yes to it. Nothing else tells: file, size, date and SHA-256 stay.
 pub fn reword_a_proof(bed: &TestBed, bucket: &str, key: &str) {
+    change_rows(bed, bucket, |batch, bucket, row| {
+        if row.object.key == key {
+            let mut stored = row.stored.expect("it is in the archive");
+            stored.proof.actual.push('!');
+            batch.store(bucket, row.number, stored);
+        }
+    });
+}
+
+/// Changes what the state says of a bucket's objects, of whichever `change` wants to.
+pub fn change_rows(bed: &TestBed, bucket: &str, change: impl Fn(&mut Batch, &BucketName, Row)) {
     let folder = bed.path(".s3plan");
     let state = State::open(&folder, None, Open::Write { holder: "a test" }).expect("the state");
     let bucket = BucketName::new(bucket);
-    let rows = state.page(&bucket, 0, 1_000, With::Rows).expect("rows");
-    let row = rows.into_iter().find(|row| row.object.key == key).expect("the object's row");
-    let mut stored = row.stored.expect("it is in the archive");
-    stored.proof.actual.push('!');
     let mut batch = Batch::new();
-    batch.store(&bucket, row.number, stored);
+    for row in state.page(&bucket, 0, 1_000, With::Rows).expect("rows") {
+        change(&mut batch, &bucket, row);
+    }
+    assert!(!batch.is_empty(), "nothing is changed");
     state.commit(batch).expect("it is kept");
 }
