@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use s3plan_sandbox::{Algorithm, BucketSpec, ChecksumKind, Effect, ObjectSpec, Rule, World};
 
+use crate::faults::range::rows_of;
+use crate::support::job::audit_log;
 use crate::support::scene::Scene;
 
 const BUCKET: &str = "photos-2019";
@@ -352,4 +355,24 @@ fn what_was_read_back_more_than_a_day_ago_is_read_again_before_it_counts() {
     let path = late.known(BUCKET).into_iter().find(|row| row.key == "b").and_then(|row| row.path);
     let path = path.expect("a file");
     assert_eq!(late.bed.read(&format!("archive/{BUCKET}/{path}")), TEXT);
+}
+
+/// What came is read back while the rest still comes; `verify` finds it done, and counts it.
+#[test]
+fn files_are_read_back_before_the_download_is_done() {
+    let scene = Scene::retiring(world((0..30).map(|n| object(&format!("{n:02}")))), DELETE);
+    scene.apply().exits(3);
+    let log = audit_log(&scene.bed);
+    let done = |action: &str| {
+        let action = format!("{BUCKET}/{action}");
+        let line = log.iter().find(|line| line["operation"] == "done" && line["action"] == action);
+        line.unwrap_or_else(|| panic!("{action} is not done: {log:#?}"))
+    };
+    let downloaded = done("download")["at"].as_str().expect("a time");
+    let downloaded: Timestamp = downloaded.parse().expect("a time");
+    for (_, row) in rows_of(&scene) {
+        let read = row.stored.and_then(|stored| stored.readback).expect("read back");
+        assert!(read.at_ms <= downloaded.as_millisecond(), "{}", row.object.key);
+    }
+    assert_eq!(done("verify")["count"], 30);
 }

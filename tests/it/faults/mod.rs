@@ -87,7 +87,7 @@ mod machine;
 mod network;
 mod platter;
 mod powercut;
-mod range;
+pub mod range;
 mod signals;
 mod state;
 mod trace;
