@@ -18,9 +18,9 @@ use super::permissions;
 use super::session::{Format, Session};
 use super::wishes::{self, Lookups};
 
-/// Compare the manifest with what is, show what would change, and save that for review
+/// Compare the manifest with S3 and the archives, show what would change, and save that for review
 ///
-/// Only reads; nothing in AWS is changed. The plan goes to plans/<manifest>.plan.toml.
+/// It only reads: nothing in AWS is changed. The plan goes to plans/<manifest>.plan.toml.
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
     /// Manifest to plan from
