@@ -53,8 +53,8 @@ pub struct PartAttributes {
 impl Bucket {
     /// Asks for the size of one part, counted from 1.
     ///
-    /// A `pin` holds on AWS only: other servers compare it with the part's own tag. Sizes of another
-    /// object's parts prove nothing, so that no harm comes of it.
+    /// A `pin` holds on AWS only: other servers compare it with the part's own tag. Sizes of
+    /// another object's parts prove nothing, so that no harm comes of it.
     ///
     /// # Errors
     /// As [`Bucket::head`].

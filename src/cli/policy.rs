@@ -281,8 +281,8 @@ async fn roll_back(which: &Which, yes: bool, session: &Session) -> Result<Exit, 
     Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
 }
 
-/// Writes into the journals of the manifests' plans which of their buckets were rolled back, so that
-/// `status` no longer calls those done.
+/// Writes into the journals of the manifests' plans which of their buckets were rolled back, so
+/// that `status` no longer calls those done.
 fn tell_older_plans(
     plan: &Plan,
     outcome: &Outcome,

@@ -10,8 +10,8 @@
 //! and asked for. Keys there: they are the first page of a new segment, and nothing is lost.
 //! None: the range is shorter by that much, at the price of one request. A segment that reaches the
 //! next one's beginning is over, and has fetched half a page too much on average. Both prices
-//! together stay below a twelfth of the requests that had to be made anyway, but for a few in advance:
-//! small buckets are listed at one place, and large ones soon at [`LANES`].
+//! together stay below a twelfth of the requests that had to be made anyway, but for a few in
+//! advance: small buckets are listed at one place, and large ones soon at [`LANES`].
 //!
 //! Memory: a page for each request under way, and a little for each segment; what is fetched before
 //! its turn waits in nameless files (see [`super::spool`]).
