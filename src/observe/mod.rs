@@ -9,6 +9,7 @@ mod fresh;
 mod in_place;
 mod keyed;
 mod listing;
+mod segment;
 mod split;
 mod spool;
 mod tally;
