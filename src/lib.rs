@@ -35,10 +35,10 @@
 //!                                                       └──────────┘
 //! ```
 //!
-//! Data goes down the page and nothing climbs back up. Planning is five calls in a row: the manifest
-//! is read, the world is observed, the two are compared, the changes are put in order, the plan is
-//! saved. Only the first two look at the world, and none changes it. Applying never decides: the graph
-//! in the plan file is the graph that runs.
+//! Data goes down the page and nothing climbs back up. Planning is five calls in a row: the
+//! manifest is read, the world is observed, the two are compared, the changes are put in order, the
+//! plan is saved. Only the first two look at the world, and none changes it. Applying never
+//! decides: the graph in the plan file is the graph that runs.
 //!
 //! An action is one phase of one bucket, never one object. Ten million objects are ten million rows
 //! in the state and a dozen actions, so memory is bounded by concurrency and not by objects.
@@ -64,14 +64,15 @@
 //! | [`report`] | plans, events and states → words or JSON; the room that prints | event, graph, plan, model |
 //! | [`cli`] | the commands, a file each, and the table of exit codes | all |
 //!
-//! A test (`tests/it/house.rs`) reads every `use crate::` line and holds it against the last column.
+//! A test (`tests/it/house.rs`) reads every `use crate::` line and holds it against the last
+//! column.
 //!
 //! # Where to begin
 //!
-//! Run `cargo run --release --example tour`. Then read `examples/tour.rs`, which shows the life of a
-//! bucket from the outside; [`plan::make`], which is planning from the inside; and one action, say
-//! `src/apply/actions/delete_objects.rs`, to see how careful a deletion is. The pretend account that
-//! tests and the tour talk to is a crate of its own, `tests/sandbox/`.
+//! Run `cargo run --release --example tour`. Then read `examples/tour.rs`, which shows the life of
+//! a bucket from the outside; [`plan::make`], which is planning from the inside; and one action,
+//! say `src/apply/actions/delete_objects.rs`, to see how careful a deletion is. The pretend account
+//! that tests and the tour talk to is a crate of its own, `tests/sandbox/`.
 
 pub mod apply;
 pub mod archive;

@@ -73,8 +73,8 @@ impl Fetchers {
         Some(Fetcher { all: Arc::clone(self), permit: Some(permit) })
     }
 
-    /// Counts bytes that came, or [`OBJECT`] for each object that is there, and steers where a window
-    /// is over; `slow_downs` is how often S3 asked to slow down since the start.
+    /// Counts bytes that came, or [`OBJECT`] for each object that is there, and steers where a
+    /// window is over; `slow_downs` is how often S3 asked to slow down since the start.
     pub fn brought(&self, bytes: u64, slow_downs: u64) {
         self.brought.fetch_add(bytes, Ordering::Relaxed);
         let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);

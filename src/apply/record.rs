@@ -1,8 +1,8 @@
 //! Tells the record of a run from its plan and the audit log, and from nothing else: whoever has
 //! those two files can make it again.
 //!
-//! Memory is bounded by the plan: of long lists the first entries are kept, and how many more the log
-//! has.
+//! Memory is bounded by the plan: of long lists the first entries are kept, and how many more the
+//! log has.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -60,7 +60,8 @@ impl Recorder {
         if let Some(entry) = line_of(&fact, &self.run, self.clock.now()) {
             inner.audit.append(&entry)?;
         }
-        // Status reads the whole journal: written for each of many names, it would read it as often.
+        // Status reads the whole journal: written for each of many names, it would read it as
+        // often.
         let can_wait = matches!(fact, Fact::ObjectFailed { .. } | Fact::LeftAlone { .. });
         // Disk before eyes: what a person has read must survive a crash.
         let events = self.state.append(&self.run, vec![fact], self.clock.now())?;
@@ -127,8 +128,8 @@ impl Recorder {
     }
 }
 
-/// A fact as the audit log keeps it, so that what was done can be told from the log alone; `None` for
-/// those that say nothing of that, and for approvals, which are written where they are given.
+/// A fact as the audit log keeps it, so that what was done can be told from the log alone; `None`
+/// for those that say nothing of that, and for approvals, which are written where they are given.
 fn line_of(fact: &Fact, run: &str, at: Timestamp) -> Option<AuditEntry> {
     let of_action = |word: &str, action: &ActionId| {
         // No bucket has a slash in its name.

@@ -179,7 +179,8 @@ impl Work {
     /// The archive that the plan wants of this bucket.
     ///
     /// # Errors
-    /// [`End::Refused`] where it wants a policy only; the plan's audit lets no action come here then.
+    /// [`End::Refused`] where it wants a policy only; the plan's audit lets no action come here
+    /// then.
     pub fn archive(&self) -> Result<&PlannedArchive, Trouble> {
         self.bucket.archive.as_ref().ok_or_else(|| {
             Trouble::Ends(End::Refused("the plan wants no archive of this bucket".into()))
@@ -388,8 +389,8 @@ pub(super) fn is_home(row: &Row) -> bool {
     row.stored.is_some() && row.marks.has(Mark::ReadBack)
 }
 
-/// Whether a row's object is left for the next plan: it is archived in S3, the plan counted on a file
-/// that was in place, and that file did not prove right, so that its thaw is in nobody's plan.
+/// Whether a row's object is left for the next plan: it is archived in S3, the plan counted on a
+/// file that was in place, and that file did not prove right, so that its thaw is in nobody's plan.
 pub(super) fn is_left_for_next_plan(row: &Row) -> bool {
     row.object.is_frozen()
         && row.marks.has(Mark::Misfit)

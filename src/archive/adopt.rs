@@ -37,8 +37,8 @@ impl Archive {
     /// Opens a plain file below the archive's folder, by its path from there; `None` where none is.
     ///
     /// # Errors
-    /// The system's, where something is there that cannot be opened, and where this process may open
-    /// no more ([`ArchiveError::is_shortage`]).
+    /// The system's, where something is there that cannot be opened, and where this process may
+    /// open no more ([`ArchiveError::is_shortage`]).
     pub fn find(&self, path: &str) -> Result<Option<Found>, ArchiveError> {
         let failed = |e: io::Error| ArchiveError::io("open", self.to().join(path))(e);
         let file = match self.root().read(path) {
@@ -52,8 +52,8 @@ impl Archive {
         Ok(Some(Found { file, path: path.to_owned(), then }))
     }
 
-    /// Gives a proven file its path in the bag and its object's time, never over one that exists, and
-    /// returns when that is durable.
+    /// Gives a proven file its path in the bag and its object's time, never over one that exists,
+    /// and returns when that is durable.
     ///
     /// # Errors
     /// Where a sync fails: nothing may be recorded then.

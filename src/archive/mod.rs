@@ -8,8 +8,8 @@
 //! that is there is never overwritten or removed; two writers never share an archive; a folder that
 //! is no archive, or another bucket's, is never written to.
 //!
-//! What is written where, and what it proves, is left to others. Linux in full; elsewhere as well as
-//! the system allows (one sync a file, and a read-back that may come from memory).
+//! What is written where, and what it proves, is left to others. Linux in full; elsewhere as well
+//! as the system allows (one sync a file, and a read-back that may come from memory).
 
 mod adopt;
 pub mod bag;

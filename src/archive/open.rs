@@ -71,8 +71,8 @@ pub(super) struct Shared {
     _lock: Lock,
 }
 
-/// The staging folder is nobody's business once the archive is closed; a run that was killed leaves it
-/// to the next one.
+/// The staging folder is nobody's business once the archive is closed; a run that was killed leaves
+/// it to the next one.
 impl Drop for Shared {
     fn drop(&mut self) {
         // Only an empty folder can be removed so.
@@ -87,8 +87,8 @@ impl Archive {
     ///
     /// # Errors
     /// [`ArchiveError::Held`], [`ArchiveError::Foreign`], [`ArchiveError::NotAnArchive`],
-    /// [`ArchiveError::NotAFolder`], [`ArchiveError::Vanished`], or the system's. Nothing was changed
-    /// then, apart from the lock file.
+    /// [`ArchiveError::NotAFolder`], [`ArchiveError::Vanished`], or the system's. Nothing was
+    /// changed then, apart from the lock file.
     pub fn open(to: &Path, owner: &Owner, expected: Expect) -> Result<Self, ArchiveError> {
         let (to, fresh) = settle(to, owner, expected)?;
         let lock = lock::take(&to, owner.bucket.as_str())?;
@@ -142,8 +142,8 @@ impl Archive {
         self.shared.medium
     }
 
-    /// Looks whether the folder that is open is still the one that the path leads to; it is not after
-    /// an unmount, or when someone moved it away.
+    /// Looks whether the folder that is open is still the one that the path leads to; it is not
+    /// after an unmount, or when someone moved it away.
     ///
     /// # Errors
     /// [`ArchiveError::Vanished`] where it is not: what is written now would be looked for in vain.
@@ -181,7 +181,8 @@ impl Archive {
     }
 }
 
-/// Makes a folder's own name durable, and those of the folders above it, any of which may be as new.
+/// Makes a folder's own name durable, and those of the folders above it, any of which may be as
+/// new.
 fn sync_names_above(to: &Path) -> Result<(), ArchiveError> {
     let device = |path: &Path| -> io::Result<u64> { Ok(fs::metadata(path)?.dev()) };
     let here = device(to).map_err(ArchiveError::io("look at", to))?;

@@ -52,8 +52,8 @@ pub fn free(to: &Path) -> Result<Free, ArchiveError> {
     })
 }
 
-/// Finds out what is at a destination and whether it can be written to, by a probe file in it (or in
-/// the folder that it would be made in) that is gone again at once.
+/// Finds out what is at a destination and whether it can be written to, by a probe file in it (or
+/// in the folder that it would be made in) that is gone again at once.
 ///
 /// # Errors
 /// [`ArchiveError::NotAFolder`], [`ArchiveError::NotWritable`], or the system's.

@@ -1,8 +1,8 @@
 //! Looks for files that are in place already, and changes nothing.
 //!
-//! In: an archive's folder, or one that another tool filled, and the object versions of a listing in
-//! its order. Out: at which paths a file lies that has an object's size. Whether it is the object is
-//! for hashing to decide.
+//! In: an archive's folder, or one that another tool filled, and the object versions of a listing
+//! in its order. Out: at which paths a file lies that has an object's size. Whether it is the
+//! object is for hashing to decide.
 
 use std::io;
 use std::iter::Peekable;
@@ -143,9 +143,9 @@ impl Survey {
     }
 }
 
-/// The key whose own path a file under another tool's name would have, where that can be told apart:
-/// in a folder filled by another tool, `data/x` may be the file of the key `data/x`, or that of `x` in
-/// its place.
+/// The key whose own path a file under another tool's name would have, where that can be told
+/// apart: in a folder filled by another tool, `data/x` may be the file of the key `data/x`, or that
+/// of `x` in its place.
 ///
 /// `Ok(None)`: no key has that path. `Err`: one may, and which one cannot be told.
 #[expect(clippy::result_unit_err, reason = "there is nothing more to say")]

@@ -22,7 +22,8 @@ pub enum Withdrawn {
 
 impl Archive {
     /// Removes files (paths from the bag's root) that read back differently from what was written,
-    /// so that their objects can be fetched anew. Gone already is fine. One outcome a file, in order.
+    /// so that their objects can be fetched anew. Gone already is fine. One outcome a file, in
+    /// order.
     ///
     /// An archive only grows: what a bag lists, sealed or being sealed again, is not removed. The
     /// bag's manifest is read once for all of them: hand over many at a time.

@@ -14,8 +14,9 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::blank;
-use super::connect::{Aws, Link};
+use super::connect::Aws;
 use super::error::{About, AwsError, ErrorKind};
+use super::link::Link;
 use crate::model::{AccountId, BucketName, Endpoint, ObjectLock, ObservedBucket};
 
 /// One bucket of one owner. Cheap to clone.

@@ -223,7 +223,8 @@ fn refusal(error: AwsError) -> Result<Value, AwsError> {
         ErrorKind::Other if error.status() == Some(404) && code.contains("NotFound") => {
             Ok(Value::Null)
         }
-        // That says something of this machine's clock, or of the moment, and nothing of the setting.
+        // That says something of this machine's clock, or of the moment, and nothing of the
+        // setting.
         ErrorKind::Other if code == "RequestTimeTooSkewed" || error.is_retryable() => Err(error),
         ErrorKind::Other if error.status().is_some_and(|status| status < 500) => {
             Ok(json!({"unknown": code}))

@@ -1,4 +1,4 @@
-//! The connection to one account: settings, clients by region, fresh credentials, patience.
+//! The connection to one account: settings, fresh credentials, patience.
 //!
 //! In: [`Settings`] and whatever the SDK finds in profiles and environment. Out: [`Aws`], a cheap
 //! handle that every other part of this room asks through.
@@ -7,20 +7,17 @@
 //! patience can help, fetches a fresh identity once when the session has expired, and turns every
 //! failure into an [`AwsError`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{
-    RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
-};
-use aws_smithy_runtime_api::client::http::HttpConnectorSettings;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -28,13 +25,10 @@ use aws_types::service_config::ServiceConfigKey;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::{About, AwsError, Effect, ErrorKind, classify};
-use super::plane::Plane;
+use super::link::Link;
 use super::retry::Backoff;
-use super::wire::{Counting, Tally, connector, http_client};
+use super::wire::{Tally, http_client};
 use crate::model::Endpoint;
-
-/// Used where nothing names a region: it answers STS, IAM and ListBuckets for every account.
-const DEFAULT_REGION: &str = "us-east-1";
 
 /// How long a request is repeated, unless [`Aws::with_patience`] says otherwise.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -117,19 +111,6 @@ struct Inner {
 pub(crate) type Load =
     Box<dyn Fn() -> Pin<Box<dyn Future<Output = SdkConfig> + Send>> + Send + Sync>;
 
-/// Clients that share one set of credentials.
-pub(crate) struct Link {
-    generation: u64,
-    sdk: SdkConfig,
-    custom: bool,
-    pub tally: Arc<Tally>,
-    s3: Mutex<HashMap<String, aws_sdk_s3::Client>>,
-    /// The short way for GETs; made at first use, `None` where it is closed.
-    plane: OnceLock<Option<Plane>>,
-    pub sts: aws_sdk_sts::Client,
-    pub iam: aws_sdk_iam::Client,
-}
-
 impl Aws {
     /// Reads profiles and environment as every AWS tool does. Asks no service yet, except one that
     /// must be asked to learn the region.
@@ -190,7 +171,7 @@ impl Aws {
 
     /// The region for requests that are about no bucket.
     pub fn region(&self) -> String {
-        region_of(&self.link().sdk)
+        self.link().region()
     }
 
     /// How many requests left so far, by operation; retries count.
@@ -266,7 +247,7 @@ impl Aws {
             };
             if *error.kind() == ErrorKind::ExpiredCredentials && !refreshed {
                 refreshed = true;
-                self.refresh(link.generation).await;
+                self.refresh(link.generation()).await;
                 self.inner.tally.count_retry();
                 continue;
             }
@@ -306,81 +287,13 @@ impl Aws {
     /// `generation` is that of the identity which has expired.
     async fn refresh(&self, generation: u64) {
         let _one_at_a_time = self.inner.refreshing.lock().await;
-        if self.link().generation != generation {
+        if self.link().generation() != generation {
             return;
         }
         let Inner { load, endpoint_url, tally, .. } = &*self.inner;
         let fresh = Link::new(load().await, endpoint_url.is_some(), generation + 1, tally);
         *self.inner.link.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
     }
-}
-
-impl Link {
-    fn new(sdk: SdkConfig, custom: bool, generation: u64, tally: &Arc<Tally>) -> Self {
-        let counting = || Counting(Arc::clone(tally));
-        let region = Region::new(region_of(&sdk));
-        let sts = aws_sdk_sts::config::Builder::from(&sdk).region(region.clone());
-        let iam = aws_sdk_iam::config::Builder::from(&sdk).region(region);
-        Self {
-            generation,
-            custom,
-            tally: Arc::clone(tally),
-            s3: Mutex::default(),
-            plane: OnceLock::new(),
-            sts: aws_sdk_sts::Client::from_conf(sts.interceptor(counting()).build()),
-            iam: aws_sdk_iam::Client::from_conf(iam.interceptor(counting()).build()),
-            sdk,
-        }
-    }
-
-    /// The S3 client of a region; made once.
-    pub fn s3(&self, region: &str) -> aws_sdk_s3::Client {
-        let mut clients = self.s3.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(region) {
-            return client.clone();
-        }
-        let mut config = aws_sdk_s3::config::Builder::from(&self.sdk)
-            .region(aws_sdk_s3::config::Region::new(region.to_owned()))
-            .disable_s3_express_session_auth(true)
-            // Every byte is proven by our own digests; the SDK's checks cover only some objects.
-            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .interceptor(Counting(Arc::clone(&self.tally)));
-        if self.custom {
-            // Host names of buckets rarely resolve there, and older servers choke on checksums.
-            config = config
-                .force_path_style(true)
-                .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
-        }
-        let client = aws_sdk_s3::Client::from_conf(config.build());
-        clients.insert(region.to_owned(), client.clone());
-        client
-    }
-
-    /// The short way for GETs; `None` where it is closed.
-    pub fn plane(&self, tuning: Tuning) -> Option<&Plane> {
-        let make = || {
-            let limits = timeout_config(tuning);
-            let mut settings = HttpConnectorSettings::builder();
-            settings.set_connect_timeout(limits.connect_timeout());
-            settings.set_read_timeout(limits.read_timeout());
-            Plane::new(&self.sdk, connector(settings.build(), self.sdk.sleep_impl()))
-        };
-        self.plane.get_or_init(make).as_ref()
-    }
-
-    /// The S3 client for requests that are about no bucket.
-    pub fn s3_home(&self) -> aws_sdk_s3::Client {
-        self.s3(&region_of(&self.sdk))
-    }
-
-    /// Overrides for a request that the SDK must send once only.
-    pub fn once(&self) -> aws_sdk_s3::config::Builder {
-        aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled())
-    }
-}
-
-fn region_of(sdk: &SdkConfig) -> String {
-    sdk.region().map_or(DEFAULT_REGION, Region::as_ref).to_owned()
 }
 
 /// Profiles, environment, single sign-on: all of it is the SDK's own loading.

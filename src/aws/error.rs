@@ -315,7 +315,8 @@ impl ErrorKind {
     }
 }
 
-/// What a server says is repeated to people and kept in the journal: no more of it than a person reads.
+/// What a server says is repeated to people and kept in the journal: no more of it than a person
+/// reads.
 fn shortened(said: &str) -> String {
     const MOST: usize = 1_000;
     match said.char_indices().nth(MOST) {

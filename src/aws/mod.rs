@@ -24,6 +24,7 @@ mod delete;
 mod error;
 mod get;
 mod identity;
+mod link;
 mod listing;
 mod object;
 mod page;

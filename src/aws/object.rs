@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::operation::head_object::builders::HeadObjectFluentBuilder;
 use aws_sdk_s3::types::{ChecksumMode, ObjectLockLegalHoldStatus};
 
 use super::blank;
@@ -118,33 +119,44 @@ impl Bucket {
     ) -> Result<Head, AwsError> {
         let about = self.reads("HeadObject", "look at").key(key);
         let answer = self
-            .ask(&about, |_, s3| {
-                s3.head_object()
-                    .bucket(self.name.as_str())
-                    .expected_bucket_owner(self.owner.as_str())
-                    .key(blank::sendable(key))
-                    .set_version_id(version_id.map(str::to_owned))
-                    .set_if_match(pin.map(ETag::quoted))
-                    .checksum_mode(ChecksumMode::Enabled)
-                    .send()
+            .ask_head(&about, key, version_id, pin, |head| {
+                head.checksum_mode(ChecksumMode::Enabled)
             })
-            .await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => return Err(self.in_words(error, key, version_id).await),
-        };
+            .await?;
         let head = Head::of(&answer, &about)?;
         head.check(&about, version_id, pin)?;
         Ok(head)
     }
 
-    /// Finds out why a HEAD was refused with a bare 400: a GET of a byte is refused in words.
-    pub(super) async fn in_words(
+    /// Sends a HEAD for what `about` is about, with what `more` adds to it.
+    pub(super) async fn ask_head(
         &self,
-        error: AwsError,
+        about: &About<'_>,
         key: &str,
         version_id: Option<&str>,
-    ) -> AwsError {
+        pin: Option<&ETag>,
+        more: impl Fn(HeadObjectFluentBuilder) -> HeadObjectFluentBuilder,
+    ) -> Result<HeadObjectOutput, AwsError> {
+        let answer = self
+            .ask(about, |_, s3| {
+                let head = s3
+                    .head_object()
+                    .bucket(self.name.as_str())
+                    .expected_bucket_owner(self.owner.as_str())
+                    .key(blank::sendable(key))
+                    .set_version_id(version_id.map(str::to_owned))
+                    .set_if_match(pin.map(ETag::quoted));
+                more(head).send()
+            })
+            .await;
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.in_words(error, key, version_id).await),
+        }
+    }
+
+    /// Finds out why a HEAD was refused with a bare 400: a GET of a byte is refused in words.
+    async fn in_words(&self, error: AwsError, key: &str, version_id: Option<&str>) -> AwsError {
         if error.status() != Some(400) || error.code().is_some() {
             return error;
         }

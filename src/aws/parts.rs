@@ -53,8 +53,8 @@ pub struct PartAttributes {
 impl Bucket {
     /// Asks for the size of one part, counted from 1.
     ///
-    /// A `pin` holds on AWS only: other servers compare it with the part's own tag. Sizes of another
-    /// object's parts prove nothing, so that no harm comes of it.
+    /// A `pin` holds on AWS only: other servers compare it with the part's own tag. Sizes of
+    /// another object's parts prove nothing, so that no harm comes of it.
     ///
     /// # Errors
     /// As [`Bucket::head`].
@@ -69,22 +69,8 @@ impl Bucket {
         let pin = pin.filter(|_| self.aws.endpoint() == Endpoint::Aws);
         let number = i32::try_from(part)
             .map_err(|_| about.error(ErrorKind::Other, format!("there is no part {part}")))?;
-        let answer = self
-            .ask(&about, |_, s3| {
-                s3.head_object()
-                    .bucket(self.name.as_str())
-                    .expected_bucket_owner(self.owner.as_str())
-                    .key(blank::sendable(key))
-                    .set_version_id(version_id.map(str::to_owned))
-                    .set_if_match(pin.map(ETag::quoted))
-                    .part_number(number)
-                    .send()
-            })
-            .await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => return Err(self.in_words(error, key, version_id).await),
-        };
+        let answer =
+            self.ask_head(&about, key, version_id, pin, |head| head.part_number(number)).await?;
         let size = answer.content_length().and_then(|size| u64::try_from(size).ok());
         if let (Some(pin), Some(etag)) = (pin, answer.e_tag())
             && ETag::new(etag) != *pin

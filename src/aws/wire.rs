@@ -76,8 +76,8 @@ impl Tally {
 
     /// Counts an answer that asks for fewer requests.
     ///
-    /// Source: S3 API Reference, "Error responses": SlowDown and the like are 503; 429 is what other
-    /// servers say.
+    /// Source: S3 API Reference, "Error responses": SlowDown and the like are 503; 429 is what
+    /// other servers say.
     pub fn count_answer(&self, status: u16) {
         if matches!(status, 429 | 503) {
             self.slow_downs.fetch_add(1, Ordering::Relaxed);

@@ -25,7 +25,7 @@ const ARCHIVE_TO: &str = "./archive";
 /// asks for deletes; edit it, then run `s3plan plan`.
 #[derive(Debug, clap::Args)]
 pub struct InitArgs {
-    /// Buckets to write down
+    /// Buckets to write into it
     #[arg(value_name = "BUCKET")]
     buckets: Vec<String>,
     /// Every bucket of the account

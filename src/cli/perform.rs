@@ -1,4 +1,5 @@
-//! Performs a plan that a person agreed to, from the opening of its run to the word that it is over.
+//! Performs a plan that a person agreed to, from the opening of its run to the word that it is
+//! over.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

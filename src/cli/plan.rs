@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+
 use crate::apply;
+use crate::aws::Aws;
 use crate::event::Fact;
-use crate::model::{ActionKind, Desired, DesiredBucket, Reason};
-use crate::observe::{self, ObserveError};
+use crate::model::{ActionKind, BucketName, Desired, DesiredBucket, Observed, PolicyWish, Reason};
+use crate::observe::{ObserveError, Observer, Progress};
 use crate::plan::prices::Prices;
 use crate::plan::{self, Plan};
 use crate::report;
@@ -18,9 +21,9 @@ use super::permissions;
 use super::session::{Format, Session};
 use super::wishes::{self, Lookups};
 
-/// Compare the manifest with what is, show what would change, and save that for review
+/// Compare the manifest with S3 and the archives, show what would change, and save that for review
 ///
-/// Only reads; nothing in AWS is changed. The plan goes to plans/<manifest>.plan.toml.
+/// It only reads: nothing in AWS is changed. The plan goes to plans/<manifest>.plan.toml.
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
     /// Manifest to plan from
@@ -67,62 +70,27 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
     account.knows(&args.exclude)?;
     let desired = narrowed(resolved.desired, &args.target, &args.exclude)?;
 
-    let regions: Vec<String> =
-        desired.buckets.iter().map(|bucket| account.region_of(&bucket.name)).collect();
     let now = session.now();
-    let mut listed_before = 0;
     let mut wishes = Lookups::new(&aws, &account.caller).wishes(&desired.buckets).await?;
-    let settled = drift::settled_policies(&state, &desired.manifest)?;
-    for (bucket, wish) in desired.buckets.iter().zip(&mut wishes) {
-        if let Some(wish) = wish.as_mut().filter(|_| settled.contains(bucket.name.as_str())) {
-            wish.reason = Reason::PolicyDrifted;
-        }
-    }
-    let mut observed = observe::look(
-        &aws,
-        &state,
-        &desired,
-        &regions,
-        account.caller.clone(),
-        now.as_millisecond(),
-        &mut |progress| {
-            // One line for every hundred thousand: enough to see that it goes on.
-            if progress.listed / 100_000 > listed_before / 100_000 {
-                session.say(&format!("{}: {} listed", progress.bucket, progress.listed));
-            }
-            listed_before = progress.listed;
-        },
-    )
-    .await?;
+    mark_drift(&state, &desired, &mut wishes)?;
+    let (state, now_ms) = (&state, now.as_millisecond());
+    let observer = Observer { aws: &aws, state, desired: &desired, now_ms };
+    let mut observed = look(&observer, &account, session).await?;
     wishes::hold_against_live(&aws, &desired, &mut observed, wishes).await;
-    let plan = plan::make(&desired, &observed, now.as_millisecond(), &prices)
-        .map_err(|blockers| blocked(&blockers))?;
+    let plan =
+        plan::make(&desired, &observed, now_ms, &prices).map_err(|blockers| blocked(&blockers))?;
 
     let path = match &args.out {
         Some(out) => session.path(out),
         None => project.plan_of(&args.manifest),
     };
     plan::file::save(&plan, &path)?;
-    forget_what_was_undone(&plan, &state)?;
-    state.plan_made(&row(&plan))?;
-    // The same plan as before, perhaps: whoever plans a bucket takes it up again.
-    let again = apply::status::left_behind(&state, &plan.digest)?.into_iter();
-    let again = again.map(|bucket| Fact::TakenUpAgain { bucket }).collect();
-    state.append(&plan.digest, again, now)?;
+    remember(&plan, state, now)?;
     match Format::from_flag(args.json) {
         Format::Json => report::plan_json(session.screen(), &plan),
         Format::Words => report::plan(session.screen(), &plan),
     }
-    let mut probed = permissions::probe(&aws, &state, &plan.body).await?;
-    if args.permissions {
-        permissions::simulate(&aws, &account.caller, &plan.body, &mut probed).await;
-    }
-    for warning in permissions::warnings(&probed) {
-        session.say(&format!("warning: {}", report::shown(&warning)));
-    }
-    if args.permissions {
-        session.screen().out(&permissions::words(&plan.body, &probed));
-    }
+    tell_permissions(args, &aws, &account, state, &plan, session).await?;
     let saved = project.named(&path);
     session.say(&match plan.is_empty() {
         true => format!("Saved as {saved}."),
@@ -134,6 +102,71 @@ pub async fn run(args: &PlanArgs, session: &Session) -> Result<Exit, Failure> {
         true => Exit::Changes,
         false => Exit::Done,
     })
+}
+
+/// Gives the policies that drifted since the manifest was planned last that for a reason.
+fn mark_drift(
+    state: &State,
+    desired: &Desired,
+    wishes: &mut [Option<PolicyWish>],
+) -> Result<(), StateError> {
+    let settled = drift::settled_policies(state, &desired.manifest)?;
+    for (bucket, wish) in desired.buckets.iter().zip(wishes) {
+        if let Some(wish) = wish.as_mut().filter(|_| settled.contains(bucket.name.as_str())) {
+            wish.reason = Reason::PolicyDrifted;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at everything that the desired buckets need, and says how far the listings are.
+async fn look(
+    observer: &Observer<'_>,
+    account: &Account,
+    session: &Session,
+) -> Result<Observed, ObserveError> {
+    let mut listed_before = 0;
+    let mut tell = |progress: Progress<'_>| {
+        // One line for every hundred thousand: enough to see that it goes on.
+        if progress.listed / 100_000 > listed_before / 100_000 {
+            session.say(&format!("{}: {} listed", progress.bucket, progress.listed));
+        }
+        listed_before = progress.listed;
+    };
+    let region_of = |bucket: &BucketName| account.region_of(bucket);
+    observer.look(account.caller.clone(), region_of, &mut tell).await
+}
+
+/// Takes the plan into the state, as the newest of its manifest.
+fn remember(plan: &Plan, state: &State, now: Timestamp) -> Result<(), StateError> {
+    forget_what_was_undone(plan, state)?;
+    state.plan_made(&row(plan))?;
+    // The same plan as before, perhaps: whoever plans a bucket takes it up again.
+    let again = apply::status::left_behind(state, &plan.digest)?.into_iter();
+    let again = again.map(|bucket| Fact::TakenUpAgain { bucket }).collect();
+    state.append(&plan.digest, again, now).map(drop)
+}
+
+/// Warns of permissions that the caller lacks, and lists all that the apply will use where asked.
+async fn tell_permissions(
+    args: &PlanArgs,
+    aws: &Aws,
+    account: &Account,
+    state: &State,
+    plan: &Plan,
+    session: &Session,
+) -> Result<(), Failure> {
+    let mut probed = permissions::probe(aws, state, &plan.body).await?;
+    if args.permissions {
+        permissions::simulate(aws, &account.caller, &plan.body, &mut probed).await;
+    }
+    for warning in permissions::warnings(&probed) {
+        session.say(&format!("warning: {}", report::shown(&warning)));
+    }
+    if args.permissions {
+        session.screen().out(&permissions::words(&plan.body, &probed));
+    }
+    Ok(())
 }
 
 fn prices(args: &PlanArgs, session: &Session) -> Result<Prices, Failure> {

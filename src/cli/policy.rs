@@ -36,8 +36,8 @@ pub struct PolicyArgs {
 enum PolicyCommand {
     /// Write the policy that locks each bucket as JSON: its live statements and the lock
     ///
-    /// One bucket's goes to stdout, several need a folder. The files are what a manifest's `policy =
-    /// { file = … }` takes, and any other tool.
+    /// The policy of one bucket goes to stdout; several need a folder. A manifest takes such a file
+    /// with `policy = { file = … }`, and other tools take it too.
     Render {
         #[command(flatten)]
         which: Which,
@@ -54,7 +54,7 @@ enum PolicyCommand {
         #[command(flatten)]
         lock: Lock,
     },
-    /// Put back the policy that s3plan replaced last; once more returns to the one in between
+    /// Put back the policy that s3plan replaced last; run again, it takes that back
     Rollback {
         #[command(flatten)]
         which: Which,
@@ -79,7 +79,7 @@ struct Lock {
     /// Who keeps access: `me`, a user's name, or an ARN; may be given several times
     #[arg(long, value_name = "WHO", default_value = "me")]
     lock_to: Vec<String>,
-    /// What others lose: everything (`full`), or not the right to repair the policy (`data`)
+    /// What others lose: everything (`full`), or all but reading and repairing the policy (`data`)
     #[arg(long, value_name = "MODE", default_value = "full", value_parser = ["full", "data"])]
     lock_mode: String,
 }
@@ -281,8 +281,8 @@ async fn roll_back(which: &Which, yes: bool, session: &Session) -> Result<Exit, 
     Ok(Exit::first(outcome.buckets.iter().map(|bucket| exit_of(&bucket.end))))
 }
 
-/// Writes into the journals of the manifests' plans which of their buckets were rolled back, so that
-/// `status` no longer calls those done.
+/// Writes into the journals of the manifests' plans which of their buckets were rolled back, so
+/// that `status` no longer calls those done.
 fn tell_older_plans(
     plan: &Plan,
     outcome: &Outcome,

@@ -7,7 +7,7 @@ use crate::{manifest, plan, report};
 /// Print a JSON Schema
 #[derive(Debug, clap::Args)]
 pub struct SchemaArgs {
-    /// Of which format
+    /// Which format
     #[arg(value_enum)]
     of: Format,
 }

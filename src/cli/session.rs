@@ -107,8 +107,8 @@ impl Session {
 
     /// The machine's clock.
     ///
-    /// A build for tests takes the seconds by which it runs ahead from `S3PLAN_CLOCK_AHEAD`, and how
-    /// many times shorter it sleeps from `S3PLAN_CLOCK_HURRY`.
+    /// A build for tests takes the seconds by which it runs ahead from `S3PLAN_CLOCK_AHEAD`, and
+    /// how many times shorter it sleeps from `S3PLAN_CLOCK_HURRY`.
     pub fn clock(&self) -> Clock {
         let set = |name| variable(name).filter(|_| cfg!(debug_assertions));
         let ahead = set("S3PLAN_CLOCK_AHEAD").and_then(|seconds| seconds.parse().ok());

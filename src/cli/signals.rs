@@ -7,8 +7,8 @@ use crate::report::Screen;
 
 use super::exit::Exit;
 
-/// Once: park. Twice: leave at once; what is recorded is durable either way. Signals are heeded from
-/// the call on, before the future is first polled.
+/// Once: park. Twice: leave at once; what is recorded is durable either way. Signals are heeded
+/// from the call on, before the future is first polled.
 pub(super) fn heed_signals(
     stopper: Stopper,
     screen: Screen,

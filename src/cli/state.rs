@@ -23,13 +23,13 @@ pub struct StateArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum StateCommand {
-    /// List the buckets that it knows
+    /// List the buckets that the state knows
     List {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// Show what it knows of each object of a bucket
+    /// Show what the state knows of each object of a bucket
     Show {
         /// Which bucket
         bucket: String,

@@ -14,7 +14,7 @@ use super::session::{Format, Session};
 /// How often `--watch` looks.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Show where every bucket stands, what it waits for, and how long still
+/// Show where every bucket stands, what it waits for, and for how long
 #[derive(Debug, clap::Args)]
 pub struct StatusArgs {
     /// As JSON; with --watch one document a line

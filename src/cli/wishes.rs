@@ -335,7 +335,8 @@ pub async fn hold_against_live(
     }
 }
 
-/// Block Public Access has levels above the bucket, and the strictest wins; those are not asked for.
+/// Block Public Access has levels above the bucket, and the strictest wins; those are not asked
+/// for.
 ///
 /// Source: S3 User Guide, "Blocking public access".
 async fn hold_against_block(door: &Bucket, wish: &mut PolicyWish) {

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use bytesize::ByteSize;
+
 use super::Kept;
 use crate::model::{
     AfterArchive, BucketName, Desired, DesiredArchive, DesiredBucket, Mfa, ObjectLock, Observed,
@@ -180,39 +182,66 @@ fn live_writers(seen: &SeenBucket, observed_at_ms: i64) -> Option<String> {
     ))
 }
 
+/// What is needed on one file system, and what it has.
+struct Room<'a> {
+    needed_bytes: u64,
+    available_bytes: u64,
+    buckets: Vec<&'a BucketName>,
+}
+
+/// What the archive of a bucket still needs on disk, in bytes. A server may claim any size.
+fn needed_bytes(tally: &Tally) -> u64 {
+    let overhead = tally.selected.objects.saturating_mul(OVERHEAD_PER_OBJECT);
+    tally.missing.bytes.saturating_add(overhead)
+}
+
 /// Sums what all buckets need over the file systems that their archives are on.
 fn disk_space(desired: &Desired, observed: &Observed) -> Vec<Blocker> {
-    let mut needed: BTreeMap<u64, (u64, u64, Vec<&BucketName>)> = BTreeMap::new();
+    let mut rooms: BTreeMap<u64, Room<'_>> = BTreeMap::new();
     for (wanted, seen) in desired.buckets.iter().zip(&observed.buckets) {
         let (Some(tally), Some(place)) = (&seen.tally, &seen.destination) else { continue };
         if tally.missing.is_empty() || place.trouble.is_some() {
             continue;
         }
-        let bytes = tally.missing.bytes + tally.selected.objects * OVERHEAD_PER_OBJECT;
-        let sum = needed.entry(place.device).or_insert((0, place.available, Vec::new()));
-        sum.0 += bytes;
-        sum.1 = sum.1.min(place.available);
-        sum.2.push(&wanted.name);
+        let none = Room { needed_bytes: 0, available_bytes: place.available, buckets: Vec::new() };
+        let room = rooms.entry(place.device).or_insert(none);
+        room.needed_bytes = room.needed_bytes.saturating_add(needed_bytes(tally));
+        room.available_bytes = room.available_bytes.min(place.available);
+        room.buckets.push(&wanted.name);
     }
-    let mut blockers = Vec::new();
-    for (bytes, available, buckets) in needed.into_values() {
-        if bytes <= available {
-            continue;
-        }
-        let missing = bytesize::ByteSize::b(bytes - available);
-        let others = match buckets.len() {
-            1 => String::new(),
-            n => format!(" together with {} more on the same file system", n - 1),
-        };
-        blockers.push(Blocker::new(
-            buckets[0],
+    rooms.into_values().filter_map(too_small).collect()
+}
+
+fn too_small(room: Room<'_>) -> Option<Blocker> {
+    let missing_bytes = room.needed_bytes.checked_sub(room.available_bytes)?;
+    let (first, others) = room.buckets.split_first()?;
+    let others = match others.len() {
+        0 => String::new(),
+        n => format!(" together with {n} more on the same file system"),
+    };
+    (missing_bytes > 0).then(|| {
+        Blocker::new(
+            first,
             format!(
-                "needs {} on disk{others}, but only {} are free: {missing} are missing; free them \
-                 or choose another `to`",
-                bytesize::ByteSize::b(bytes),
-                bytesize::ByteSize::b(available),
+                "needs {} on disk{others}, but only {} are free: {} are missing; free them or \
+                 choose another `to`",
+                ByteSize::b(room.needed_bytes),
+                ByteSize::b(room.available_bytes),
+                ByteSize::b(missing_bytes),
             ),
-        ));
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Count;
+
+    #[test]
+    fn sizes_that_no_disk_has_do_not_wrap_around() {
+        let missing = Count { objects: 1, bytes: u64::MAX };
+        let tally = Tally { missing, selected: missing, ..Tally::default() };
+        assert_eq!(needed_bytes(&tally), u64::MAX);
     }
-    blockers
 }

@@ -187,7 +187,8 @@ enum Stays {
     ForWantOfProof,
     /// S3 has no conditional delete for it, and the outcome asks for one.
     ///
-    /// Source: S3 API Reference, DeleteObject: `If-Match` is compared with the current version only.
+    /// Source: S3 API Reference, DeleteObject: `If-Match` is compared with the current version
+    /// only.
     ForWantOfCondition,
 }
 

@@ -1,4 +1,5 @@
-//! The shape of a manifest as editors see it: a JSON Schema, derived from types that mirror the file.
+//! The shape of a manifest as editors see it: a JSON Schema, derived from types that mirror the
+//! file.
 //!
 //! These types are never filled in: reading walks the TOML itself, for better errors. A test holds
 //! the reader's keys against this schema.
@@ -105,8 +106,8 @@ pub enum OrFalse<T> {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct Archive {
-    /// The folder of the archive. `{bucket}`, `{account}`, `{region}` are filled in; `~` is the home
-    /// folder; relative to the manifest's folder.
+    /// The folder of the archive. `{bucket}`, `{account}`, `{region}` are filled in; `~` is the
+    /// home folder; relative to the manifest's folder.
     #[schemars(length(min = 1))]
     pub to: Option<String>,
     /// What happens in S3 once everything is proven and a person has approved. Default: "keep".

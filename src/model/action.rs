@@ -151,8 +151,8 @@ pub struct Action {
     /// Estimated dollars, in millionths.
     #[serde(default, rename = "cost_micros", skip_serializing_if = "is_free")]
     pub cost: Usd,
-    /// A ceiling: the most it may cost, in millionths of a dollar, where that is more: what S3 charges
-    /// for deleting early depends on ages that it does not tell.
+    /// A ceiling: the most it may cost, in millionths of a dollar, where that is more: what S3
+    /// charges for deleting early depends on ages that it does not tell.
     #[serde(default, rename = "cost_at_most_micros", skip_serializing_if = "Option::is_none")]
     pub cost_at_most: Option<Usd>,
     /// Estimated hours, to a tenth.

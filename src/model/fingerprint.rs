@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::Xxh3;
 /// XXH3 of a file's bytes, 128 bits, the highest byte first.
 ///
 /// It tells whether a medium gives back what was written to it, at a tenth of the time of SHA-256:
-/// a fault goes unseen once in 2^128. It is no answer to somebody who forges files; that is what the
-/// SHA-256 in the bag is for, taken of the same bytes at the same time.
+/// a fault goes unseen once in 2^128. It is no answer to somebody who forges files; that is what
+/// the SHA-256 in the bag is for, taken of the same bytes at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(pub [u8; 16]);
 

@@ -27,8 +27,8 @@ pub struct ObservedBucket {
     pub mfa_delete: Mfa,
     /// Whether objects can be held; `Off` too where no outcome deletes, for then nobody asked.
     pub object_lock: ObjectLock,
-    /// Unfinished multipart uploads, by key and upload id; empty too where the bucket stays, for then
-    /// nobody asked.
+    /// Unfinished multipart uploads, by key and upload id; empty too where the bucket stays, for
+    /// then nobody asked.
     pub uploads: Vec<UploadInProgress>,
     /// The policy text as S3 gives it; `None`: the bucket has none, or no outcome is about it.
     pub policy: Option<String>,
@@ -151,7 +151,8 @@ pub struct Tally {
     pub listed: Count,
     /// Delete markers listed.
     pub delete_markers: u64,
-    /// Probe objects of earlier runs that may still be in the bucket. They are ours, and not listed.
+    /// Probe objects of earlier runs that may still be in the bucket. They are ours, and not
+    /// listed.
     pub probes_left: u64,
     /// Noncurrent versions listed.
     pub noncurrent: Count,
@@ -166,7 +167,8 @@ pub struct Tally {
     pub by_year: BTreeMap<i16, Count>,
     /// The selected ones by first folder.
     pub folders: Folders,
-    /// When the newest of them was uploaded, by storage class, in milliseconds since the Unix epoch.
+    /// When the newest of them was uploaded, by storage class, in milliseconds since the Unix
+    /// epoch.
     pub newest_by_class: BTreeMap<StorageClass, i64>,
     /// The selected ones by the proof that the listing lets one expect.
     pub by_forecast: BTreeMap<ProofForecast, Count>,

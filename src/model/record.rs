@@ -37,8 +37,8 @@ pub struct Record {
     /// The same with early-deletion fees.
     #[serde(rename = "estimated_cost_at_most_micros")]
     pub cost_at_most: Usd,
-    /// How many requests of each operation were sent, retries included. A process that was killed did
-    /// not say how many it had sent.
+    /// How many requests of each operation were sent, retries included. A process that was killed
+    /// did not say how many it had sent.
     pub requests: BTreeMap<String, u64>,
     /// Lines of the audit log that cannot be read, counted from 1.
     pub unreadable_lines: Vec<usize>,
@@ -76,7 +76,8 @@ pub struct BucketRecord {
     pub approvals: Vec<ApprovalRecord>,
     /// Its actions, in the plan's order.
     pub actions: Vec<ActionRecord>,
-    /// Objects that were left alone or could not be brought home, by name and reason; the first ones.
+    /// Objects that were left alone or could not be brought home, by name and reason; the first
+    /// ones.
     pub named: Vec<String>,
     /// How many more of them the audit log names.
     pub more_named: u64,

@@ -5,8 +5,8 @@ use super::observed::Count;
 /// How many folders are kept by name.
 const KEPT: usize = 4;
 
-/// Counts by first folder, of objects that come in the order of their keys: those of one folder stand
-/// together, so that one running count and the largest so far are enough.
+/// Counts by first folder, of objects that come in the order of their keys: those of one folder
+/// stand together, so that one running count and the largest so far are enough.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Folders {
     /// The largest by bytes, then by objects, then in order of their names.

@@ -36,8 +36,8 @@ pub fn listing_for(versioning: Versioning) -> Listing {
     }
 }
 
-/// The keys of probe objects that runs of ours put into a bucket and may not have removed again. They
-/// are no part of what the bucket holds; the next `probe-deletes` removes them.
+/// The keys of probe objects that runs of ours put into a bucket and may not have removed again.
+/// They are no part of what the bucket holds; the next `probe-deletes` removes them.
 pub(super) fn own_probes(
     state: &State,
     bucket: &BucketName,

@@ -1,5 +1,5 @@
-//! Says of each row of an inventory whether its file is on the disk: as it was left, as another tool
-//! left it, or not at all.
+//! Says of each row of an inventory whether its file is on the disk: as it was left, as another
+//! tool left it, or not at all.
 
 use std::path::Path;
 

@@ -70,8 +70,8 @@ pub(super) fn failed_before(
     Ok(failed)
 }
 
-/// Looks at these objects, and gives the keys of those that need the customer's key. One that cannot
-/// be looked at for another reason is none of them.
+/// Looks at these objects, and gives the keys of those that need the customer's key. One that
+/// cannot be looked at for another reason is none of them.
 pub(super) async fn find(
     door: &Bucket,
     selection: &Selection,

@@ -10,8 +10,8 @@
 //! and asked for. Keys there: they are the first page of a new segment, and nothing is lost.
 //! None: the range is shorter by that much, at the price of one request. A segment that reaches the
 //! next one's beginning is over, and has fetched half a page too much on average. Both prices
-//! together stay below a twelfth of the requests that had to be made anyway, but for a few in advance:
-//! small buckets are listed at one place, and large ones soon at [`LANES`].
+//! together stay below a twelfth of the requests that had to be made anyway, but for a few in
+//! advance: small buckets are listed at one place, and large ones soon at [`LANES`].
 //!
 //! Memory: a page for each request under way, and a little for each segment; what is fetched before
 //! its turn waits in nameless files (see [`super::spool`]).
@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::ObserveError;
-use super::split::{Alphabet, behind, shared};
+use super::segment::{Fetched, Segment, decode};
+use super::split::Alphabet;
 use super::spool::{Pile, Spool};
 use crate::aws::{AwsError, Bucket, ListCursor, Listing, Page, Pages};
 use crate::model::ObjectVersion;
@@ -43,8 +44,6 @@ const PAGE: f64 = 1000.0;
 const WORTH_SPLITTING: f64 = 6.0;
 /// Pages handed out that nobody has taken yet.
 const AHEAD: usize = 4;
-/// One in so many keys is looked at for its characters.
-const SAMPLE: usize = 100;
 
 /// Whatever can be listed from a place on.
 pub(super) trait Keys: Clone + Send + Sync + 'static {
@@ -129,76 +128,6 @@ impl Drop for WideListing {
     }
 }
 
-/// A stretch of the key space, up to and with `bound`.
-struct Segment<R> {
-    id: u64,
-    /// Where the next segment begins; `None`: to the end of the bucket. What stands before it is
-    /// listed until a key behind it comes, whatever was guessed.
-    bound: Option<String>,
-    /// What is thought to be its last key at most, for guesses; `None` where nothing tells.
-    end: Option<String>,
-    /// The first key of the page that was fetched last, and its last key.
-    recent: Option<(String, String)>,
-    /// How many keys that page had.
-    page: u64,
-    /// `None` while a page is being fetched, and once there are no more.
-    run: Option<R>,
-    over: bool,
-    spool: Spool,
-    /// Whether a place in it is being tried.
-    tried: bool,
-    /// Whether nothing is known to stand at its end, and up to which character of its last key
-    /// the end is looked for.
-    open: Option<usize>,
-}
-
-impl<R> Segment<R> {
-    fn last(&self) -> Option<&String> {
-        self.recent.as_ref().map(|(_, last)| last)
-    }
-
-    /// How many keys seem to be ahead, where they lie as close as on the last page.
-    fn ahead(&self, alphabet: &Alphabet) -> f64 {
-        match (&self.end, &self.recent) {
-            (Some(end), Some((first, last))) => {
-                let done = alphabet.fraction(first, last, end).max(1e-9);
-                self.page as f64 * (1.0 - done) / done
-            }
-            _ => f64::INFINITY,
-        }
-    }
-
-    /// Where to try to split it, and the character of the last key that this changes.
-    fn place(&self, alphabet: &Alphabet) -> Option<(String, Option<usize>)> {
-        let (first, last) = self.recent.as_ref()?;
-        if let Some(open) = self.open {
-            let from = self.end.as_deref().map_or(0, |end| shared(last, end) + 1);
-            // What changes on a single page is too near to be worth a segment, so what stands
-            // before that in the key is changed.
-            let to = open.min(shared(first, last).saturating_sub(1));
-            if from <= to {
-                let at = usize::midpoint(from, to);
-                let place = behind(last, at);
-                let place = place.filter(|at| self.end.as_ref().is_none_or(|end| at < end));
-                if let Some(place) = place {
-                    return Some((place, Some(at)));
-                }
-            }
-        }
-        let place = alphabet.between(last, self.end.as_deref()?)?;
-        Some((place, None))
-    }
-}
-
-/// A page on its way from a request to its segment.
-struct Fetched {
-    /// Empty where there are no keys.
-    bytes: Vec<u8>,
-    keys: u64,
-    ends: Option<(String, String)>,
-    sample: Vec<String>,
-}
-
 enum Came<R> {
     /// The next page of a segment; `None` where there is none.
     Page(u64, R, Result<Option<Fetched>, AwsError>),
@@ -230,16 +159,9 @@ impl<K: Keys> Drive<K> {
     fn new(source: K, folder: &Path, page: f64) -> Self {
         let pile = Pile::new(folder);
         let first = Segment {
-            id: 0,
-            bound: None,
-            end: None,
-            recent: None,
-            page: 0,
             run: Some(source.behind(None)),
-            over: false,
-            spool: Spool::new(&pile),
-            tried: false,
             open: Some(usize::MAX),
+            ..Segment::new(0, Spool::new(&pile))
         };
         Self {
             source,
@@ -336,7 +258,7 @@ impl<K: Keys> Drive<K> {
                 };
                 let Some(fetched) = page? else { return self.end(at) };
                 self.learn(&fetched);
-                let (keys, more) = store(&mut self.segments[at], fetched)?;
+                let (keys, more) = self.segments[at].put(fetched)?;
                 self.keys += keys;
                 let segment = &mut self.segments[at];
                 segment.over = !more;
@@ -390,21 +312,15 @@ impl<K: Keys> Drive<K> {
             return Ok(());
         };
         let mut segment = Segment {
-            id: self.next_id,
             bound: self.segments[at].bound.clone(),
             end: self.segments[at].end.clone(),
-            recent: None,
-            page: 0,
-            run: None,
-            over: false,
-            spool: Spool::new(&self.pile),
-            tried: false,
             open: changed,
+            ..Segment::new(self.next_id, Spool::new(&self.pile))
         };
         let (keys, more) = match fetched {
             Some(fetched) => {
                 self.learn(&fetched);
-                store(&mut segment, fetched)?
+                segment.put(fetched)?
             }
             None => (0, false),
         };
@@ -434,32 +350,6 @@ impl<K: Keys> Drive<K> {
     }
 }
 
-/// Puts a page into its segment, cut where the next one begins. Gives how many keys it brought, and
-/// whether more may follow.
-fn store<R>(segment: &mut Segment<R>, fetched: Fetched) -> Result<(u64, bool), ObserveError> {
-    let Some((first, last)) = fetched.ends else { return Ok((0, true)) };
-    let is_behind = |key: &String| segment.bound.as_ref().is_some_and(|bound| key > bound);
-    if is_behind(&first) {
-        return Ok((0, false));
-    }
-    let (bytes, keys, more, last) = if is_behind(&last) {
-        let mut objects = decode(&fetched.bytes)?;
-        objects.retain(|object| !is_behind(&object.key));
-        let last = objects.last().map_or(first.clone(), |object| object.key.clone());
-        (encode(&objects)?, objects.len() as u64, false, last)
-    } else {
-        (fetched.bytes, fetched.keys, true, last)
-    };
-    segment.spool.put(bytes).map_err(ObserveError::Spool)?;
-    segment.page = keys;
-    if segment.end.as_ref().is_some_and(|end| last > *end) {
-        segment.end.clone_from(&segment.bound);
-        segment.open = segment.open.map(|_| usize::MAX);
-    }
-    segment.recent = Some((first, last));
-    Ok((keys, more))
-}
-
 /// Fetches a page and packs it where other pages are being fetched too: in a task of its own.
 async fn fetch(run: &mut impl Run) -> Result<Result<Option<Fetched>, AwsError>, ObserveError> {
     let objects = loop {
@@ -471,22 +361,7 @@ async fn fetch(run: &mut impl Run) -> Result<Result<Option<Fetched>, AwsError>, 
             Err(error) => return Ok(Err(error)),
         }
     };
-    let ends = objects.first().zip(objects.last());
-    let sample = objects.iter().step_by(SAMPLE).map(|object| object.key.clone());
-    Ok(Ok(Some(Fetched {
-        keys: objects.len() as u64,
-        ends: ends.map(|(first, last)| (first.key.clone(), last.key.clone())),
-        sample: sample.chain(objects.last().map(|object| object.key.clone())).collect(),
-        bytes: encode(&objects)?,
-    })))
-}
-
-fn encode(objects: &[ObjectVersion]) -> Result<Vec<u8>, ObserveError> {
-    postcard::to_stdvec(objects).map_err(|error| ObserveError::Spool(std::io::Error::other(error)))
-}
-
-fn decode(bytes: &[u8]) -> Result<Vec<ObjectVersion>, ObserveError> {
-    postcard::from_bytes(bytes).map_err(|error| ObserveError::Spool(std::io::Error::other(error)))
+    Ok(Ok(Some(Fetched::of(&objects)?)))
 }
 
 fn panicked(error: tokio::task::JoinError) -> ObserveError {

@@ -1,7 +1,7 @@
 //! What an action will cost and how long it will take: always an estimate, and marked as one.
 //!
-//! In: a [`Change`], the outcome, what was seen, and the [`Prices`]. Out: an [`Estimate`]. Pure, and
-//! without a clock: how old an object is counts only as a date.
+//! In: a [`Change`], the outcome, what was seen, and the [`Prices`]. Out: an [`Estimate`]. Pure,
+//! and without a clock: how old an object is counts only as a date.
 
 use std::collections::BTreeMap;
 

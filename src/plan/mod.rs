@@ -1,9 +1,9 @@
 //! The plan: an ordered action graph with what it expects, as a text file that people review.
 //!
 //! In: [`Desired`], [`Observed`], the moment of observation. Out: a [`Plan`], or the blockers that
-//! make one impossible. [`mod@file`] saves and loads it and owns its digest, [`audit`] holds its rules,
-//! [`estimate`] prices it, [`words`] tells it to people, [`schema`] to programs. Pure but for load
-//! and save.
+//! make one impossible. [`mod@file`] saves and loads it and owns its digest, [`audit`] holds its
+//! rules, [`estimate`] prices it, [`words`] tells it to people, [`schema`] to programs. Pure but
+//! for load and save.
 
 pub mod audit;
 pub mod estimate;

@@ -1,9 +1,9 @@
 //! How long a whole plan takes: its buckets side by side, as the apply runs them.
 //!
-//! In: the plan's actions in order, each with its own hours. Out: hours from the start to the end of
-//! the last. A bucket's actions follow one another; thawing counts from when it was asked for; one
-//! bucket at a time moves data; an action waits for those of other buckets that it needs. Waiting
-//! for people is not counted. Pure.
+//! In: the plan's actions in order, each with its own hours. Out: hours from the start to the end
+//! of the last. A bucket's actions follow one another; thawing counts from when it was asked for;
+//! one bucket at a time moves data; an action waits for those of other buckets that it needs.
+//! Waiting for people is not counted. Pure.
 
 use std::collections::BTreeMap;
 

@@ -154,8 +154,8 @@ fn in_the_way(
     blockers
 }
 
-/// A canonical user id that the live policy does not name. Source: S3 User Guide, "Principals": such
-/// an id may come back as an account's ARN.
+/// A canonical user id that the live policy does not name. Source: S3 User Guide, "Principals":
+/// such an id may come back as an account's ARN.
 fn new_canonical_user(live: Option<&str>, new: Option<&str>) -> Option<String> {
     let ids = |text: Option<&str>| -> BTreeSet<String> {
         let policy = text.and_then(|text| Document::parse(text).ok());

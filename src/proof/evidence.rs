@@ -213,8 +213,8 @@ mod tests {
         }
     }
 
-    /// Whatever a person said yes to is in the id: whose bucket, what will be done, by which filters, and
-    /// of every row each word.
+    /// Whatever a person said yes to is in the id: whose bucket, what will be done, by which
+    /// filters, and of every row each word.
     #[test]
     fn whatever_an_approval_is_for_is_in_the_id() {
         let id = |account: &str,

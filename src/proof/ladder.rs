@@ -50,8 +50,8 @@ impl Offer {
         }
     }
 
-    /// Adds the size of part 1, as HEAD with `partNumber=1` gives it: most uploads cut all parts but
-    /// the last alike, so that one answer stands for all.
+    /// Adds the size of part 1, as HEAD with `partNumber=1` gives it: most uploads cut all parts
+    /// but the last alike, so that one answer stands for all.
     pub fn with_first_part(mut self, bytes: u64) -> Self {
         self.first_part = Some(bytes);
         self
@@ -99,7 +99,8 @@ pub enum Verdict {
     Unproven,
 }
 
-/// The proofs that one object can have, the strongest first, no further than the first that decides.
+/// The proofs that one object can have, the strongest first, no further than the first that
+/// decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ladder {
     rungs: Vec<Rung>,
@@ -184,7 +185,8 @@ impl Ladder {
         }
     }
 
-    /// The proof that is looked for first; `None` where S3 holds nothing that could prove the object.
+    /// The proof that is looked for first; `None` where S3 holds nothing that could prove the
+    /// object.
     pub fn strongest(&self) -> Option<&ProofKind> {
         self.usable().next().map(|rung| &rung.kind)
     }

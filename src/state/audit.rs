@@ -27,8 +27,8 @@ pub struct AuditEntry {
     pub format: u32,
     /// When, UTC.
     pub at: Timestamp,
-    /// What was done: the API operation, or in lower case a word of ours: `approve`, `abandon`, `run`,
-    /// `done`, `failed`, `stale`, `gate`, `left-alone`, `object-failed`, `stopped`.
+    /// What was done: the API operation, or in lower case a word of ours: `approve`, `abandon`,
+    /// `run`, `done`, `failed`, `stale`, `gate`, `left-alone`, `object-failed`, `stopped`.
     pub operation: String,
     /// On which bucket; `None` for what is about a whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,7 +114,8 @@ pub struct AuditLog {
 pub struct AuditRead {
     /// In the order in which they were written.
     pub entries: Vec<AuditEntry>,
-    /// Lines that cannot be read, counted from 1: torn by a power cut, or written by a newer s3plan.
+    /// Lines that cannot be read, counted from 1: torn by a power cut, or written by a newer
+    /// s3plan.
     pub unreadable: Vec<usize>,
 }
 

@@ -68,7 +68,8 @@ impl Batch {
     }
 
     /// The object's bytes are on disk and proven. It is another file now: takes back
-    /// [`Mark::Sealed`], [`Mark::Misfit`], and [`Mark::ReadBack`] unless `stored` says when it was read back.
+    /// [`Mark::Sealed`], [`Mark::Misfit`], and [`Mark::ReadBack`] unless `stored` says when it was
+    /// read back.
     pub fn store(&mut self, bucket: &BucketName, number: Number, stored: Stored) -> &mut Self {
         self.row(bucket, number, RowChange::Stored(Box::new(stored)))
     }
@@ -164,8 +165,8 @@ impl State {
     ///
     /// # Errors
     /// [`StateError::NotKept`] where a row or a bucket's inventory does not exist: nothing of the
-    /// batch was done, and the handle is still good. After any other error the handle is closed, and
-    /// whether the batch is durable is known only after opening again.
+    /// batch was done, and the handle is still good. After any other error the handle is closed,
+    /// and whether the batch is durable is known only after opening again.
     pub fn commit(&self, batch: Batch) -> Result<Vec<Event>, StateError> {
         if batch.is_empty() {
             return Ok(Vec::new());

@@ -127,8 +127,8 @@ impl State {
         Ok(self.retired(bucket)?.is_some())
     }
 
-    /// Keeps a policy that is about to be replaced: as a plain file under `policies/` first, then in the
-    /// state, both durable when this returns.
+    /// Keeps a policy that is about to be replaced: as a plain file under `policies/` first, then
+    /// in the state, both durable when this returns.
     ///
     /// The file is `policies/BUCKET/TIME.json`; a bucket that had none gets `TIME.none`, empty.
     ///

@@ -41,8 +41,8 @@ pub struct Inventory {
     pub bytes: u64,
     /// When the listing was finished, in milliseconds since the Unix epoch.
     pub listed_at_ms: i64,
-    /// Whether an archive of this bucket was ever begun, whatever the listing shows now: a place that
-    /// is empty then is no new one.
+    /// Whether an archive of this bucket was ever begun, whatever the listing shows now: a place
+    /// that is empty then is no new one.
     #[serde(default)]
     pub archived: bool,
 }
@@ -182,8 +182,8 @@ impl InventoryWriter {
     ///
     /// Where the listing repeats the old one the old rows stay, with their progress. Either way
     /// failures are forgotten, and so is what was asked of S3: the listing has just shown these
-    /// objects to be there, and where their restores stand. Where numbers moved, intents that speak in numbers are closed, for the
-    /// listing is the answer to them.
+    /// objects to be there, and where their restores stand. Where numbers moved, intents that speak
+    /// in numbers are closed, for the listing is the answer to them.
     ///
     /// # Errors
     /// Where the file cannot be read or written; the old inventory stays then.

@@ -27,8 +27,8 @@ impl Merge {
         Self { old, key: None, held: HashMap::new() }
     }
 
-    /// The old row of the same key, version, ETag and size; `None` where there was none. To be asked in
-    /// listing order.
+    /// The old row of the same key, version, ETag and size; `None` where there was none. To be
+    /// asked in listing order.
     pub fn find(&mut self, object: &ObjectVersion) -> Result<Option<Row>, StateError> {
         if self.key.as_deref() != Some(&object.key) {
             self.held.clear();

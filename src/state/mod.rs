@@ -245,7 +245,8 @@ impl State {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // redb writes while it closes; on a rotten file that may panic, and there is nobody to tell.
+        // redb writes while it closes; on a rotten file that may panic, and there is nobody to
+        // tell.
         let db = self.db.take();
         let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
     }

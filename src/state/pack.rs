@@ -1,8 +1,9 @@
 //! The compact form of the rows that exist once an object version.
 //!
 //! Ten million of them are kept, so what repeats is a number: storage classes and algorithms are
-//! places in a list that only ever grows at its end, an ETag that is an MD5 is sixteen bytes, a path
-//! that follows the key is left out. Everything comes back exactly as it was given, or not at all.
+//! places in a list that only ever grows at its end, an ETag that is an MD5 is sixteen bytes, a
+//! path that follows the key is left out. Everything comes back exactly as it was given, or not at
+//! all.
 
 use serde::{Deserialize, Serialize};
 

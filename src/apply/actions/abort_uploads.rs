@@ -1,7 +1,7 @@
 //! `abort-uploads`: aborts the unfinished uploads that the plan saw, and no others.
 //!
-//! They stand behind the same gate as the bucket's objects: without an approval of what is proven now
-//! none is aborted.
+//! They stand behind the same gate as the bucket's objects: without an approval of what is proven
+//! now none is aborted.
 
 use std::collections::BTreeSet;
 

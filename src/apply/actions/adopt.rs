@@ -5,12 +5,13 @@
 //!           (InPlace)           (so many at a time)                                     synced ─► row
 //! ```
 //!
-//! A file that does not prove right stays where it is, untouched, and its object is downloaded beside
-//! it. Where that would need a thaw that nobody planned, the object is left to the next plan, by name.
+//! A file that does not prove right stays where it is, untouched, and its object is downloaded
+//! beside it. Where that would need a thaw that nobody planned, the object is left to the next
+//! plan, by name.
 //!
-//! What S3 holds no proof of is downloaded, whatever `unprovable` says: with `"size"` because a file
-//! of the right size that anybody may have put there is not what S3 sent; with `"twice"` because the
-//! second look would be a download too, which the plan does not count here.
+//! What S3 holds no proof of is downloaded, whatever `unprovable` says: with `"size"` because a
+//! file of the right size that anybody may have put there is not what S3 sent; with `"twice"`
+//! because the second look would be a download too, which the plan does not count here.
 
 use std::sync::Arc;
 

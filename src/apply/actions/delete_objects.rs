@@ -36,7 +36,8 @@ const SETTLED: usize = 10_000;
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
     let counts = blocking(|| work.state.counts(work.name()))?;
     if counts.delete_sent.objects > counts.deleted.objects {
-        // Some may be gone already: their files are the only copies now, and not to be fetched anew.
+        // Some may be gone already: their files are the only copies now, and not to be fetched
+        // anew.
         look_again(work, action).await?;
     }
     let now_ms = work.clock.now().as_millisecond();

@@ -4,9 +4,9 @@
 //! put under a name that no inventory has, and a delete with a wrong ETag is sent for it: in the
 //! batch form, then in the single form. The first form that leaves it in place is the one used.
 //!
-//! The object is known by its name and its words: one that only has the name is never touched. That it
-//! may be there is recorded before it is put, so that one left behind by a kill is never taken for
-//! somebody's, and goes with the next apply, of this plan or of another.
+//! The object is known by its name and its words: one that only has the name is never touched. That
+//! it may be there is recorded before it is put, so that one left behind by a kill is never taken
+//! for somebody's, and goes with the next apply, of this plan or of another.
 
 use bytes::Bytes;
 
@@ -67,8 +67,8 @@ pub(super) async fn run(work: &Work, action: &Action) -> Result<End, Trouble> {
     Ok(End::Done { objects: 0, bytes: 0 })
 }
 
-/// Removes what earlier runs put here and were stopped before they removed it: also this one, for the
-/// next try begins anew.
+/// Removes what earlier runs put here and were stopped before they removed it: also this one, for
+/// the next try begins anew.
 async fn clear_left(work: &Work, action: &Action) -> Result<(), Trouble> {
     for intent in blocking(|| work.state.open_intents(work.name()))? {
         if let Some(key) = intent.probe_key() {

@@ -1,4 +1,5 @@
-//! `set-policy`: replaces or removes the bucket's policy, and sees to it that the caller still gets in.
+//! `set-policy`: replaces or removes the bucket's policy, and sees to it that the caller still gets
+//! in.
 //!
 //! There is no condition on PutBucketPolicy (S3 API Reference: it takes no `If-Match`), so the live
 //! policy is read again right before; somebody who replaces it in that moment is overwritten, and
@@ -145,7 +146,8 @@ fn access_after(
     }
 }
 
-/// What AWS's own simulator foresees for whoever applies. The planner was told when the plan was made.
+/// What AWS's own simulator foresees for whoever applies. The planner was told when the plan was
+/// made.
 async fn foreseen_loss(work: &Work, action: &Action, caller: &Caller) -> Option<String> {
     if caller.arn == work.plan.body.caller.arn {
         return None;
@@ -276,8 +278,8 @@ impl Put<'_> {
         Ok(answer.map(drop))
     }
 
-    /// Reads the policy back and tries the caller's access, for as long as S3 may take to agree with
-    /// itself. Where access stays away, the old policy goes back.
+    /// Reads the policy back and tries the caller's access, for as long as S3 may take to agree
+    /// with itself. Where access stays away, the old policy goes back.
     async fn see_that_it_holds(&self) -> Result<End, Trouble> {
         let mut waited = Duration::ZERO;
         loop {

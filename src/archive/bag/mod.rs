@@ -1,7 +1,8 @@
 //! The bag: what makes the folder one that can be read with no s3plan around.
 //!
-//! BagIt 1.0 (RFC 8493) with SHA-256 manifests, and under `metadata/` what S3 said of the objects and
-//! of the bucket. `bagit.py --validate` and `sha256sum -c manifest-sha256.txt` read it as it is.
+//! BagIt 1.0 (RFC 8493) with SHA-256 manifests, and under `metadata/` what S3 said of the objects
+//! and of the bucket. `bagit.py --validate` and `sha256sum -c manifest-sha256.txt` read it as it
+//! is.
 
 pub(super) mod identity;
 mod lines;

@@ -30,8 +30,8 @@ pub struct Sealed {
     pub kept_rows: u64,
     /// Payload files that no object is known of, listed for what they are.
     pub strays: u64,
-    /// Things below the payload folder that no manifest can list: links, pipes, odd names. The bag is
-    /// not valid while they are there.
+    /// Things below the payload folder that no manifest can list: links, pipes, odd names. The bag
+    /// is not valid while they are there.
     pub unlistable: u64,
     /// Payload files.
     pub files: u64,
@@ -41,14 +41,14 @@ pub struct Sealed {
 
 /// Completes the archive as a bag.
 ///
-/// `rows` come in the order of their keys and say what S3 has now. Rows of earlier seals that are not
-/// among them stay, with `in_s3` false: an archive only grows. `bucket` is the bucket's configuration;
-/// null leaves what was recorded before. `date` is the day of sealing (`2026-11-22`), where it is
-/// to be recorded. The payload files have to be durable already.
+/// `rows` come in the order of their keys and say what S3 has now. Rows of earlier seals that are
+/// not among them stay, with `in_s3` false: an archive only grows. `bucket` is the bucket's
+/// configuration; null leaves what was recorded before. `date` is the day of sealing
+/// (`2026-11-22`), where it is to be recorded. The payload files have to be durable already.
 ///
-/// Every file is replaced whole, and the tag manifest last: until then [`super::is_sealed`] says no,
-/// and sealing again brings the same bag. Memory does not grow with the rows, but by 16 bytes with
-/// each version of one key.
+/// Every file is replaced whole, and the tag manifest last: until then [`super::is_sealed`] says
+/// no, and sealing again brings the same bag. Memory does not grow with the rows, but by 16 bytes
+/// with each version of one key.
 ///
 /// # Errors
 /// [`ArchiveError::Rows`] from the rows themselves, [`ArchiveError::OutOfOrder`],
@@ -211,7 +211,8 @@ impl Merge {
             if row.key == self.key && self.seen.contains(&identity_of(&row)) {
                 continue;
             }
-            // The very version, fetched again beside a file that was no longer it: one line a version.
+            // The very version, fetched again beside a file that was no longer it: one line a
+            // version.
             if row.key == self.key && self.held.contains(&version_of(&row)) {
                 self.replaced.extend(row.path);
                 continue;

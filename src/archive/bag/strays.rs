@@ -1,7 +1,8 @@
 //! Finds the payload files that no object is known of, for a bag must list all that it holds.
 //!
 //! Files that were there before s3plan, and files that were changed after they were archived, whose
-//! objects were fetched again beside them. They are listed for what they are, in the manifest alone.
+//! objects were fetched again beside them. They are listed for what they are, in the manifest
+//! alone.
 
 use std::collections::{BTreeMap, HashSet};
 

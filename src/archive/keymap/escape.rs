@@ -32,9 +32,10 @@ fn escape_char(out: &mut String, c: char) {
 
 /// Whether a character is escaped wherever it stands.
 ///
-/// `^` is the escape itself; `/` only comes in a version id. `%`, `\` and line ends: BagIt readers decode or forbid them, and
-/// `sha256sum` writes such lines differently. `: * ? " < > |`: Windows and exFAT forbid them. The
-/// controls of writing direction make a name look like another one to a person.
+/// `^` is the escape itself; `/` only comes in a version id. `%`, `\` and line ends: BagIt readers
+/// decode or forbid them, and `sha256sum` writes such lines differently. `: * ? " < > |`: Windows
+/// and exFAT forbid them. The controls of writing direction make a name look like another one to a
+/// person.
 fn is_escaped(c: char) -> bool {
     matches!(c, '^' | '%' | '\\' | '/' | ':' | '*' | '?' | '"' | '<' | '>' | '|')
         || c.is_control()

@@ -1,7 +1,8 @@
 //! Names the files that nothing recorded.
 //!
-//! Usually there are none, and counting shows it. Otherwise the recorded paths are compared with the
-//! files there are, a share of them at a time, so that memory stays the same however many there are.
+//! Usually there are none, and counting shows it. Otherwise the recorded paths are compared with
+//! the files there are, a share of them at a time, so that memory stays the same however many there
+//! are.
 
 use std::collections::HashSet;
 use std::rc::Rc;

@@ -110,7 +110,8 @@ pub struct VerifyReport {
     pub files: u64,
     /// Bytes of those that were found right.
     pub bytes: u64,
-    /// Files whose bytes, size or time are not as recorded, that could not be read, or are no files.
+    /// Files whose bytes, size or time are not as recorded, that could not be read, or are no
+    /// files.
     pub wrong: u64,
     /// Files that are recorded, and not there.
     pub missing: u64,
@@ -131,7 +132,8 @@ impl VerifyReport {
 ///
 /// # Errors
 /// [`ArchiveError::NotSealed`] where no bag is, or an unfinished one; [`ArchiveError::NotAFolder`];
-/// the system's where the folder itself cannot be read. What is wrong inside is a finding, no error.
+/// the system's where the folder itself cannot be read. What is wrong inside is a finding, no
+/// error.
 pub fn verify(
     to: &Path,
     depth: Depth,

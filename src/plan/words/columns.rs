@@ -78,8 +78,8 @@ impl Row {
     }
 }
 
-/// Sets pieces of a text into lines that begin after `indent` columns; only a piece that is too long
-/// by itself stands out. The first line comes without its indent.
+/// Sets pieces of a text into lines that begin after `indent` columns; only a piece that is too
+/// long by itself stands out. The first line comes without its indent.
 pub fn wrapped<'a>(pieces: impl IntoIterator<Item = &'a str>, indent: usize) -> String {
     let room = WIDTH.saturating_sub(indent).max(LEAST_ROOM);
     let mut text = String::new();

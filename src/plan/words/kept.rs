@@ -1,4 +1,5 @@
-//! What stays in S3 although the outcome deletes and covers it: named, so that nobody waits for it to go.
+//! What stays in S3 although the outcome deletes and covers it: named, so that nobody waits for it
+//! to go.
 
 use super::tell_named;
 use crate::diff;
