@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use s3plan::model::ProofKind;
-use s3plan::state::{Mark, Readback, ReadbackKind};
 use s3plan_sandbox::{BucketSpec, Effect, Modes, ObjectSpec, Rule, Seen, Step, Versioning, World};
 
-use crate::support::bed::Answer;
 use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
 use crate::support::state::change_rows;
@@ -107,40 +105,6 @@ fn the_form_of_delete_that_one_bucket_s_server_honours_is_not_another_s() {
     assert_eq!(of("strict"), ["DeleteObjects"]);
     assert_eq!(of("loose"), ["DeleteObject", "DeleteObject"]);
     scene.assert_deleted_with_care();
-}
-
-/// A file without its reading back opens no gate, whoever approved what.
-#[test]
-fn what_was_not_read_back_keeps_the_gate_closed() {
-    let scene = approved(three(), DELETE);
-    change_rows(&scene.bed, BUCKET, |batch, bucket, row| {
-        if row.object.key == "b" {
-            batch.unmark(bucket, row.number, Mark::ReadBack);
-        }
-    });
-    scene.apply().exits(1).blames("\"b\" is not proven in the archive");
-    scene.assert_nothing_lost();
-}
-
-/// Where the medium itself was read nothing is said; where a file server stands between, it is.
-#[test]
-fn what_only_a_file_server_vouches_for_is_told_at_the_gate() {
-    let scene = Scene::retiring(World::default().with(three()), DELETE);
-    scene.apply().exits(3);
-    for (by_client, told) in [(0, false), (2, true)] {
-        change_rows(&scene.bed, BUCKET, |batch, bucket, row| {
-            let kind = match row.number < by_client {
-                true => ReadbackKind::Client,
-                false => ReadbackKind::Medium,
-            };
-            let at_ms = row.stored.and_then(|stored| stored.readback).expect("read back").at_ms;
-            batch.read_back(bucket, row.number, Readback { kind, at_ms });
-        });
-        let answer = scene.apply().exits(3);
-        let words = "readback = client: 2 files";
-        assert_eq!(answer.stderr.contains(words), told, "{answer}");
-        assert_eq!(answer.stderr.contains("readback = client"), told, "{answer}");
-    }
 }
 
 /// Where S3 keeps versions an id is enough, a marker has no ETag, and nothing is compared.
@@ -382,43 +346,4 @@ fn a_bucket_that_keeps_versions_by_now_is_looked_through_for_them() {
     scene.apply().exits(4).blames("late");
     assert_eq!(asked(&scene, &["DeleteBucket"]).len(), 0);
     assert_eq!(scene.left(BUCKET).len(), 2);
-}
-
-/// On the command line an approval is one bucket's and says nothing of another's; and nobody is asked
-/// for what was approved.
-#[test]
-fn an_approval_is_one_bucket_s_and_asked_for_once() {
-    let other = BucketSpec::new("other").text("x", "1");
-    let scene = Scene::retiring(World::default().with(three()).with(other), DELETE);
-    let opened = scene.apply().exits(3);
-    let asks = |answer: &Answer, bucket: &str| {
-        answer.stderr.contains(&format!("to delete it: s3plan approve {bucket}@"))
-    };
-    assert!(asks(&opened, BUCKET) && asks(&opened, "other"), "{opened}");
-    let gate = format!("{BUCKET}@{}", scene.evidence(BUCKET));
-    let answer = scene.bed.s3plan(["apply", "--yes", "--approve", &gate]).exits(3);
-    assert!(asks(&answer, "other"), "{answer}");
-    assert_eq!(scene.deleted_keys(), ["a", "b", "c"]);
-    scene.approve("other");
-    let answer = scene.apply().exits(0);
-    assert!(!asks(&answer, "other"), "{answer}");
-    assert_eq!(scene.deletions().len(), 4);
-}
-
-/// Whoever is to say yes learns first what is not as it was planned.
-#[test]
-fn what_moved_is_named_while_the_gate_is_open() {
-    let scene = Scene::retiring(World::default().with(three()), DELETE);
-    scene.apply().exits(3);
-    scene.sandbox.step(&overwrite(BUCKET, "a"));
-    let gone = Step::Delete { bucket: BUCKET.into(), key: "b".into(), version: None };
-    scene.sandbox.step(&gone);
-    scene.sandbox.step(&overwrite(BUCKET, "late"));
-    let answer = scene.apply().exits(3);
-    let answer = answer.blames("a: left alone: changed since the plan was made");
-    let answer = answer.blames("b: left alone: gone since the plan was made");
-    let answer = answer.blames("late: left alone: new since the plan was made");
-    for words in ["1 new", "1 changed", "1 gone"] {
-        assert!(answer.stderr.contains(words), "{words}: {answer}");
-    }
 }

@@ -18,6 +18,7 @@ mod document;
 mod examples;
 mod exits;
 mod faults;
+mod gate;
 mod guards;
 mod house;
 mod huge;

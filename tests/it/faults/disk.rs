@@ -81,6 +81,26 @@ fn a_read_that_fails_is_no_proof() {
     fail_in_turn("a_read_that_fails_is_no_proof", "read,pread64", "EIO:when=N", 24);
 }
 
+/// A file that never reads back is fetched anew a few times, and then the medium is not trusted.
+#[test]
+fn a_medium_that_never_reads_back_is_not_trusted() {
+    if !can_strace("a_medium_that_never_reads_back_is_not_trusted") {
+        return;
+    }
+    let range = Range::of(COLD);
+    let scene = range.scene();
+    let file = scene.bed.path("archive/cold/data/glacier/1");
+    let script = format!(
+        "exec strace -f -qq -o /dev/null -P {} -e inject=read,pread64:error=EIO $APPLY",
+        file.display()
+    );
+    let answer = range.run_in_shell(&scene, &script);
+    assert_eq!(answer.code, Some(1), "{answer}");
+    assert!(answer.stderr.contains("is not to be trusted"), "{answer}");
+    assert!(scene.sandbox.witness().deletions().is_empty(), "nothing is deleted");
+    range.finish(&scene, 3, "a medium that reads again");
+}
+
 /// No inodes, real ones: a file system in memory that takes so many files.
 #[test]
 fn a_disk_without_inodes_stops_a_run_that_can_go_on() {

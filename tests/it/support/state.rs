@@ -44,6 +44,13 @@ pub fn reword_a_proof(bed: &TestBed, bucket: &str, key: &str) {
     });
 }
 
+/// How many requests about a bucket are on record without what became of them.
+pub fn open_questions(bed: &TestBed, bucket: &str) -> usize {
+    let state = State::open(&bed.path(".s3plan"), None, Open::Write { holder: "a test" });
+    let intents = state.expect("the state").open_intents(&BucketName::new(bucket));
+    intents.expect("intents").len()
+}
+
 /// Changes what the state says of a bucket's objects, of whichever `change` wants to.
 pub fn change_rows(bed: &TestBed, bucket: &str, change: impl Fn(&mut Batch, &BucketName, Row)) {
     let folder = bed.path(".s3plan");
