@@ -266,8 +266,8 @@ mod tests {
             ids.push(id(MINE, "photos", DeleteBucket, Current, none, row));
         }
         // The same letters, cut elsewhere.
-        for [key, version] in [["keyv", "ersion"], ["ke", "yversion"]] {
-            let row = [key, version, "etag", "md5", "expected", "actual"];
+        for [version, etag] in [["versione", "tag"], ["versio", "netag"]] {
+            let row = ["key", version, etag, "md5", "expected", "actual"];
             ids.push(id(MINE, "photos", DeleteBucket, Current, none, row));
         }
         let all = ids.len();
