@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use s3plan::state::Mark;
+use s3plan_sandbox::Seen;
 
 use super::range::{COLD, Range, VERSIONS, each, is_long, rows_of, tell};
 use crate::support::bed::TestBed;
@@ -97,6 +98,9 @@ fn a_medium_that_never_reads_back_is_not_trusted() {
     let answer = range.run_in_shell(&scene, &script);
     assert_eq!(answer.code, Some(1), "{answer}");
     assert!(answer.stderr.contains("is not to be trusted"), "{answer}");
+    let requests = scene.sandbox.witness().requests();
+    let fetched = |seen: &&Seen| seen.op == "GetObject" && seen.key.as_deref() == Some("glacier/1");
+    assert_eq!(requests.iter().filter(fetched).count(), 3, "at first, and twice anew");
     assert!(scene.sandbox.witness().deletions().is_empty(), "nothing is deleted");
     range.finish(&scene, 3, "a medium that reads again");
 }

@@ -12,6 +12,7 @@
 //! | C2 | SIGKILL at random instants, 2,000 objects, up to 20 in a row; the resumption killed too | `crash::random_kills_…`, `crash::crashes_during_the_resumption_…` | the same |
 //! | C3 | death between a request and its record | `crash::a_crash_anywhere_…`, the places are asserted by name | the intent is looked up |
 //! | C3 | a run dies with its probe object in the bucket, another plan follows | `crash::a_probe_object_…` | it is taken for nobody's, and goes |
+//! | C3 | a deletion broke off: markers, intents, files whose objects are gone | `resumption::a_bucket_counts_…` and its neighbours | its own is settled, somebody else's is left alone |
 //! | C3 | an approval left beside a killed apply | `crash::an_approval_left_…` | it counts |
 //! | C4 | power cut at any write of the state, torn sectors | `state/tests/powercut::a_power_cut_at_any_write_…` | all that was acknowledged is there, nothing by halves |
 //! | C5 | power cut under all of it, at every place: any mixture of what was not synced is lost | `powercut::a_power_cut_anywhere_…` (two worlds) | every row that says "on disk" has its file, whole; the same end |
@@ -44,12 +45,12 @@
 //! | A1, A2 | credentials expire in mid-run | `aws/wire_tests::an_expired_identity_…`, `bad_input::credentials_that_expire_…` | read anew, or parked |
 //! | A3, A4, A7 | permission lost; another account; the bucket changed hands | `world::a_permission_lost_…`, `bad_input::the_wrong_account_…`, `world::a_bucket_that_changed_hands_…` | never "gone"; refused |
 //! | A5, A6 | the clock is minutes, days, years ahead, and jumps back; S3 refuses it | `machine::a_clock_that_is_wrong_…`, `machine::a_refusal_for_a_wrong_clock_…` | S3's dates rule; nothing is taken for gone or unknown |
-//! | W1–W11 | the world moves | `world::overwritten_between_verify_…` and its neighbours, `interleavings`, `delete` | stale, left alone and named |
+//! | W1–W11 | the world moves | `world::overwritten_between_verify_…` and its neighbours, `interleavings`, `delete`, each guard alone in `guards::what_only_a_wider_plan_…` and its neighbours, `probe::an_object_that_only_has_…` | stale, left alone and named |
 //! | D1 | a disk full from some write on | `disk::a_disk_that_is_full_…` | exit 1; no half file under a name |
 //! | D2 | full for real: in the archive; in the state's file system | `bad_input::a_full_disk_…`, `disk::a_full_file_system_…` | exit 1; goes on when there is room |
 //! | D3 | no inodes; few descriptors; file size limit | `disk::a_disk_without_inodes_…`, `disk::few_descriptors_…`, `bad_input::a_file_too_large_…` | as above; ends |
 //! | D4 | a write, sync, rename, read that fails once | `disk::a_write_…`, `disk::a_sync_…`, `disk::a_rename_…`, `disk::a_read_…` | never taken for done |
-//! | D5 | a bit rots between write and read-back | `disk::a_file_that_rots_…` | found, fetched anew |
+//! | D5 | a bit rots between write and read-back; a file never reads back | `disk::a_file_that_rots_…`, `disk::a_medium_that_never_…` | found, fetched anew; the medium is not trusted |
 //! | D6 | the archive goes away, an empty folder is in its place: in mid-run; between runs | `disk::an_archive_that_goes_away_…`, `destination::an_archive_that_is_not_mounted_…` | never begun anew, nothing is deleted |
 //! | D7 | a file touched between proof and deletion | `disk::a_file_touched_…` | nothing is deleted |
 //! | D8 | names folded by the file system | missing: the rules are tried in `archive/keymap/tests::awkward_keys_…`, no such file system is | |
