@@ -12,6 +12,7 @@ use crate::support::job::audit_log;
 use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
 use crate::support::state::change_rows;
+use crate::support::story::manifest_of;
 use crate::world::overwrite;
 
 /// A file without its reading back opens no gate, whoever approved what.
@@ -108,4 +109,20 @@ fn a_yes_beside_a_running_apply_is_taken_in_by_it() {
     assert!(!run.has_ended(), "the other bucket still thaws");
     run.signal(Signal::KILL);
     run.wait();
+}
+
+/// A file that was kept without having been read back is read before its object may go.
+#[test]
+fn what_was_not_read_back_is_read_before_the_gate_opens() {
+    let world = World::default().with(three());
+    let scene = Scene::retiring(world.clone(), r#"then = "keep""#);
+    scene.apply().exits(0);
+    change_rows(&scene.bed, BUCKET, |batch, bucket, row| {
+        batch.unmark(bucket, row.number, Mark::ReadBack);
+    });
+    scene.bed.write_manifest(&manifest_of(&world, DELETE));
+    scene.bed.s3plan(["plan", "manifest.toml"]).exits(0);
+    scene.apply_through_the_gate(BUCKET).exits(0);
+    assert_eq!(scene.deleted_keys(), ["a", "b", "c"]);
+    scene.assert_deleted_with_care();
 }
