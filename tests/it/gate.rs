@@ -49,8 +49,8 @@ fn what_only_a_file_server_vouches_for_is_told_at_the_gate() {
     }
 }
 
-/// On the command line an approval is one bucket's and says nothing of another's; and nobody is asked
-/// for what was approved.
+/// On the command line an approval is one bucket's and says nothing of another's; and nobody is
+/// asked for what was approved.
 #[test]
 fn an_approval_is_one_bucket_s_and_asked_for_once() {
     let other = BucketSpec::new("other").text("x", "1");

@@ -1,5 +1,5 @@
-//! The guards before a deletion, each on its own: what would be lost, or be said wrongly, if that one
-//! were not there and all others were.
+//! The guards before a deletion, each on its own: what would be lost, or be said wrongly, if that
+//! one were not there and all others were.
 
 use std::time::Duration;
 
@@ -207,8 +207,8 @@ fn a_null_marker_that_somebody_else_removed_is_not_asked_for() {
     assert_eq!(content, OVERWRITTEN.as_bytes());
 }
 
-/// Each comparison sees what the listing before it could not: other bytes of the same length; another
-/// length, where the server ignores conditions on HEAD too; nothing at all.
+/// Each comparison sees what the listing before it could not: other bytes of the same length;
+/// another length, where the server ignores conditions on HEAD too; nothing at all.
 #[test]
 fn a_comparison_finds_every_difference_and_holds_up_no_other_object() {
     let scene = approved(many().modes(no_conditions()), COMPARE);

@@ -1,5 +1,5 @@
-//! A deletion that broke off and goes on: what is its own and what is somebody else's by now, what is
-//! asked for again and what is not.
+//! A deletion that broke off and goes on: what is its own and what is somebody else's by now, what
+//! is asked for again and what is not.
 
 use s3plan_sandbox::{BucketSpec, Effect, ObjectSpec, Rule, Step, Versioning, World};
 
@@ -66,8 +66,8 @@ fn a_file_whose_object_is_gone_is_not_taken_away_for_being_bad() {
     assert_eq!(asked(&scene, &["DeleteObjects"]).len(), requests);
 }
 
-/// Killed before the deletion, and then a file goes bad: whether its object is gone may not be known,
-/// so it stays where it is, and nothing is deleted on the strength of it.
+/// Killed before the deletion, and then a file goes bad: whether its object is gone may not be
+/// known, so it stays where it is, and nothing is deleted on the strength of it.
 #[test]
 fn a_file_that_may_be_the_only_copy_is_not_taken_away_for_being_bad() {
     let scene = approved(three(), DELETE);

@@ -297,8 +297,8 @@ fn a_checksum_that_contradicts_its_own_statement_accuses_nobody() {
     assert_eq!(both(&parts(("XXHASH64", "AAAAAAAAAAA=-3"), Some(Composite))), etag);
 }
 
-/// That a checksum is one of checksums can be stated, be told by its own count, by the ETag's, or by the
-/// parts.
+/// That a checksum is one of checksums can be stated, be told by its own count, by the ETag's, or
+/// by the parts.
 #[test]
 fn a_checksum_of_checksums_is_known_by_any_of_its_signs() {
     let kind = || Some(CompositeChecksum("CRC32".into()));
