@@ -185,12 +185,6 @@ impl Ladder {
         }
     }
 
-    /// The proof that is looked for first; `None` where S3 holds nothing that could prove the
-    /// object.
-    pub fn strongest(&self) -> Option<&ProofKind> {
-        self.usable().next().map(|rung| &rung.kind)
-    }
-
     /// Judges the digests of a stream of `size` bytes, which is what was received or is on disk.
     pub fn judge(&self, digests: &Digests, size: u64) -> Verdict {
         if size != self.size || digests.size() != self.size {
