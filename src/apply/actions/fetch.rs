@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::mend::mend;
 use super::parts::{Parts, is_corrupt, offer, real_part_sizes, sizes_of_parts};
 use super::pieces;
-use super::sink::Sink;
+use super::sink::{self, Sink};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
 use crate::archive::{Archive, Staged, keymap};
@@ -162,6 +162,7 @@ async fn receive(
     if object.size >= pieces::HUGE {
         return receive_huge(work, place, object, part_sizes, parts).await;
     }
+    let room = work.writers.room(sink::held(object.size)).await;
     let mut got = ask_for(work, object, None).await?;
     let (mut headers, mut ladder) = offered(object, &got.head, &part_sizes, parts)?;
     if ladder.wants_part_sizes() && part_sizes.is_empty() {
@@ -171,7 +172,8 @@ async fn receive(
         got = ask_for(work, object, None).await?;
         (headers, ladder) = offered(object, &got.head, &part_sizes, parts)?;
     }
-    let mut sink = Sink::open(&work.writers, place, object, Hasher::new(&ladder));
+    let hasher = Hasher::new(&ladder);
+    let mut sink = Sink::open(&work.writers, place, object, hasher, room);
     match pour_range(work, object, (0, object.size), Some(got), &mut sink).await {
         Ok(()) => {}
         Err(Poured::Trouble(trouble)) => return Err(trouble),

@@ -33,7 +33,7 @@ const PIECE: u64 = 16 << 20;
 /// Pieces of one object under way at a time.
 const AT_A_TIME: usize = 16;
 /// Bytes of a piece that wait for the disk together.
-const HANDFUL: usize = 1 << 20;
+const HANDFUL: usize = 256 << 10;
 /// What came is synced and noted so often.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
@@ -178,6 +178,7 @@ async fn fetch_piece(
     partial: &Arc<Partial>,
     piece: Range,
 ) -> Result<Range, Trouble> {
+    let _room = work.writers.room(HANDFUL as u64).await;
     let mut sink = PieceSink {
         partial: Arc::clone(partial),
         writers: Arc::clone(&work.writers),

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::fetch::Pour;
@@ -18,13 +18,22 @@ use crate::proof::{Digests, Hasher};
 
 /// Bodies up to this many bytes are collected.
 const SMALL: u64 = 1 << 20;
-/// Chunks of a large body that may wait for the disk.
+/// Chunks of a large body that may wait for the disk,
 const CHUNKS: usize = 8;
+/// and about how many bytes one has at most.
+const CHUNK: u64 = 64 << 10;
 
 type Written = Result<(Staged, Digests), ArchiveError>;
 
+/// How many bytes of a body of this size wait in memory at most.
+pub(super) fn held(size: u64) -> u64 {
+    if size <= SMALL { size } else { CHUNKS as u64 * CHUNK }
+}
+
 /// Takes one object's bytes.
 pub(super) struct Sink {
+    /// What its bytes hold in memory, given back with the sink.
+    _room: Option<OwnedSemaphorePermit>,
     received: u64,
     way: Way,
 }
@@ -64,6 +73,7 @@ impl Sink {
         place: &Arc<Archive>,
         object: &ObjectVersion,
         hasher: Hasher,
+        room: Option<OwnedSemaphorePermit>,
     ) -> Self {
         let (size, mtime_ms) = (object.size, object.last_modified_ms);
         let file = File { place: Arc::clone(place), hasher, size, mtime_ms };
@@ -74,7 +84,7 @@ impl Sink {
             let chunks = std::iter::from_fn(move || receiver.blocking_recv());
             Way::Large { sender, thread: spawn_blocking(move || file.write(chunks)) }
         };
-        Self { received: 0, way }
+        Self { _room: room, received: 0, way }
     }
 
     /// Ends the body: the file is in the staging folder.
