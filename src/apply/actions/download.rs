@@ -38,10 +38,17 @@ const FAILURES: u64 = 100;
 
 /// What the fetching left behind.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     objects: u64,
     bytes: u64,
     failed: u64,
+}
+
+impl Tally {
+    /// Whether there was something to fetch, and all of it came.
+    pub fn is_complete(&self) -> bool {
+        self.objects > 0 && self.failed == 0
+    }
 }
 
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
@@ -86,8 +93,8 @@ pub(super) async fn again(
     place: &Arc<Archive>,
     action: &Action,
     numbers: &BTreeSet<Number>,
-) -> Result<u64, Trouble> {
-    Ok(fetch_all(work, place, action, |row| numbers.contains(&row.number)).await?.failed)
+) -> Result<Tally, Trouble> {
+    fetch_all(work, place, action, |row| numbers.contains(&row.number)).await
 }
 
 /// Fetches whatever should be in the archive and is not.
@@ -95,11 +102,11 @@ pub(super) async fn absent(
     work: &Arc<Work>,
     place: &Arc<Archive>,
     action: &Action,
-) -> Result<u64, Trouble> {
+) -> Result<Tally, Trouble> {
     let is_absent = |row: &Row| {
         row.stored.is_none() && work.selection.takes(&row.object) && !is_left_for_next_plan(row)
     };
-    Ok(fetch_all(work, place, action, is_absent).await?.failed)
+    fetch_all(work, place, action, is_absent).await
 }
 
 /// Whether this action is to bring a row's object home.
@@ -209,9 +216,7 @@ async fn keep(
             break;
         }
     }
-    let mut read = Batch::new();
-    early.finish(work, &mut read).await?;
-    blocking(|| work.state.commit(read))?;
+    early.finish(work, place).await?;
     Ok(tally)
 }
 

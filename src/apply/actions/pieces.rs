@@ -183,8 +183,7 @@ async fn fetch_piece(
         partial: Arc::clone(partial),
         writers: Arc::clone(&work.writers),
         at: piece.0,
-        waiting: Vec::new(),
-        bytes: 0,
+        waiting: Vec::with_capacity(HANDFUL),
         received: 0,
         fault: None,
     };
@@ -202,27 +201,27 @@ struct PieceSink {
     writers: Arc<Writers>,
     /// Where the bytes that wait belong.
     at: u64,
-    waiting: Vec<Bytes>,
-    bytes: usize,
+    /// Copied, as all that waits is: see `sink.rs`.
+    waiting: Vec<u8>,
     received: u64,
     fault: Option<ArchiveError>,
 }
 
 impl PieceSink {
     async fn flush(&mut self) -> Result<(), ()> {
-        let (partial, chunks, at) =
-            (Arc::clone(&self.partial), std::mem::take(&mut self.waiting), self.at);
-        self.at += std::mem::take(&mut self.bytes) as u64;
+        let (partial, at) = (Arc::clone(&self.partial), self.at);
+        let mut bytes = std::mem::take(&mut self.waiting);
+        self.at += bytes.len() as u64;
         let written = self.writers.run(move || {
-            let mut at = at;
-            for chunk in chunks {
-                partial.write_at(at, &chunk)?;
-                at += chunk.len() as u64;
-            }
-            Ok(())
+            partial.write_at(at, &bytes)?;
+            bytes.clear();
+            Ok(bytes)
         });
         match written.await {
-            Some(Ok(())) => Ok(()),
+            Some(Ok(emptied)) => {
+                self.waiting = emptied;
+                Ok(())
+            }
             Some(Err(error)) => {
                 self.fault = Some(error);
                 Err(())
@@ -239,9 +238,16 @@ impl Pour for PieceSink {
 
     async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
         self.received += chunk.len() as u64;
-        self.bytes += chunk.len();
-        self.waiting.push(chunk);
-        if self.bytes >= HANDFUL { self.flush().await } else { Ok(()) }
+        let mut rest = &chunk[..];
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(HANDFUL - self.waiting.len()));
+            self.waiting.extend_from_slice(now);
+            rest = later;
+            if self.waiting.len() == HANDFUL {
+                self.flush().await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,15 +1,17 @@
 //! Reads files back from the medium, a few at a time, and holds each against what was received.
 
+use std::fmt;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::apply::end::{End, Trouble, told};
-use crate::apply::work::Work;
+use crate::apply::work::{Work, blocking};
 use crate::archive::{self, Archive, Settled};
+use crate::event::Fact;
 use crate::model::Number;
-use crate::state::{Batch, Readback, ReadbackKind, Stored};
+use crate::state::{Batch, Mark, Readback, ReadbackKind, Row, Stored};
 
 /// Files read at a time: enough to keep a disk busy, few enough not to thrash one that turns.
 const AT_A_TIME: usize = 4;
@@ -20,9 +22,26 @@ const HANDFUL_BYTES: u64 = 1 << 20;
 /// Lots of files read at a time while others are downloaded. More lots only wait in memory.
 const EARLY_LOTS: usize = 2;
 
-/// A file that was read, with whatever came along with it; `Err` says in words how it is not what
-/// was received.
-pub(super) type Read<T> = (T, Stored, Result<Readback, String>);
+/// A file that was read, with whatever came along with it.
+pub(super) type Read<T> = (T, Stored, Result<Readback, Fault>);
+
+/// How a file is not what was received.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// Other bytes came back.
+    Differs,
+    /// None did; why, in words.
+    Unread(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Differs => f.write_str("reads back differently from what was written"),
+            Self::Unread(why) => f.write_str(why),
+        }
+    }
+}
 
 /// Reads files back. The answers come in no order.
 ///
@@ -54,10 +73,10 @@ pub(super) async fn read<T: Send + 'static>(
     }
 }
 
-fn read_one(settled: &Settled, stored: &Stored, at_ms: i64) -> Result<Readback, String> {
-    let back = settled.read_back(&stored.path).map_err(|error| told(&error))?;
+fn read_one(settled: &Settled, stored: &Stored, at_ms: i64) -> Result<Readback, Fault> {
+    let back = settled.read_back(&stored.path).map_err(|error| Fault::Unread(told(&error)))?;
     if (back.fingerprint, back.size) != (stored.fingerprint, stored.size) {
-        return Err("reads back differently from what was written".to_owned());
+        return Err(Fault::Differs);
     }
     let kind = match back.medium {
         archive::Readback::Medium => ReadbackKind::Medium,
@@ -85,11 +104,49 @@ fn handfuls<T>(files: impl Iterator<Item = (T, Stored)>) -> Vec<Vec<(T, Stored)>
     handfuls
 }
 
-/// Reads files back while others still come, so that `verify` finds them done. What is wrong, and
-/// whatever there was no time for, is left to `verify`.
+/// Records that a row's file is wrong. Answers whether it may be taken out of the archive: not where
+/// a delete left for its object, for then it may be the only copy, however bad.
+pub(super) fn tell_wrong(
+    work: &Work,
+    row: &Row,
+    path: &str,
+    fault: &Fault,
+) -> Result<bool, Trouble> {
+    let fact = Fact::ObjectFailed {
+        bucket: work.name().clone(),
+        key: row.object.key.clone(),
+        version_id: row.object.version_id.clone(),
+        why: format!("its file {path} {fault}; it is fetched anew"),
+    };
+    blocking(|| work.recorder.record(fact))?;
+    Ok(!row.marks.has(Mark::DeleteSent))
+}
+
+/// Takes the files of these rows out of the archive; nothing is stored of them any more.
+pub(super) fn withdraw(
+    work: &Work,
+    place: &Archive,
+    rows: Vec<(Number, String)>,
+) -> Result<(), Trouble> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let paths: Vec<&str> = rows.iter().map(|(_, path)| path.as_str()).collect();
+    blocking(|| place.withdraw(&paths))?;
+    let mut batch = Batch::new();
+    for (number, _) in &rows {
+        batch.unstore(work.name(), *number);
+    }
+    Ok(blocking(|| work.state.commit(batch)).map(drop)?)
+}
+
+/// Reads files back while others still come, so that `verify` finds them done, or finds them gone
+/// and fetches them anew: what read differently once is not trusted because it reads right later.
+/// Whatever could not be read, or there was no time for, is left to `verify`.
 #[derive(Default)]
 pub(super) struct Early {
     lots: JoinSet<Result<Vec<Read<Number>>, Trouble>>,
+    differs: Vec<(Number, String)>,
 }
 
 impl Early {
@@ -104,24 +161,43 @@ impl Early {
     /// Notes what was read by now.
     pub fn note(&mut self, work: &Work, batch: &mut Batch) -> Result<(), Trouble> {
         while let Some(lot) = self.lots.try_join_next() {
-            note_right(work, lot?, batch);
+            self.note_lot(work, lot?, batch);
         }
         Ok(())
     }
 
-    /// Waits for what is being read, and notes it.
-    pub async fn finish(mut self, work: &Work, batch: &mut Batch) -> Result<(), Trouble> {
+    /// Waits for what is being read, notes it, and takes wrong files out of the archive.
+    pub async fn finish(mut self, work: &Work, place: &Archive) -> Result<(), Trouble> {
+        let mut batch = Batch::new();
         while let Some(lot) = self.lots.join_next().await {
-            note_right(work, lot?, batch);
+            self.note_lot(work, lot?, &mut batch);
         }
-        Ok(())
+        blocking(|| work.state.commit(batch))?;
+        let mut wrong = Vec::new();
+        for (number, path) in self.differs {
+            let Some(row) = blocking(|| work.state.row(work.name(), number))? else { continue };
+            if tell_wrong(work, &row, &path, &Fault::Differs)? {
+                wrong.push((number, path));
+            }
+        }
+        withdraw(work, place, wrong)
     }
-}
 
-fn note_right(work: &Work, lot: Result<Vec<Read<Number>>, Trouble>, batch: &mut Batch) {
-    for (number, _, outcome) in lot.into_iter().flatten() {
-        if let Ok(how) = outcome {
-            batch.read_back(work.name(), number, how);
+    fn note_lot(
+        &mut self,
+        work: &Work,
+        lot: Result<Vec<Read<Number>>, Trouble>,
+        batch: &mut Batch,
+    ) {
+        // Somebody asked to stop: what was not read then is read by the next apply.
+        for (number, stored, outcome) in lot.into_iter().flatten() {
+            match outcome {
+                Ok(how) => {
+                    batch.read_back(work.name(), number, how);
+                }
+                Err(Fault::Differs) => self.differs.push((number, stored.path)),
+                Err(Fault::Unread(_)) => {}
+            }
         }
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! A small one is collected, and written in one go by one of a few threads; a large one has a
 //! thread of its own that takes it chunk by chunk, so that no more than a few chunks are in memory.
+//!
+//! Bytes that wait are copied. As they came, the least of them would keep the whole buffer that
+//! their connection reads into, which hyper makes as large as 408 KiB, and has it make another.
 
 use std::sync::Arc;
 
@@ -20,14 +23,14 @@ use crate::proof::{Digests, Hasher};
 const SMALL: u64 = 1 << 20;
 /// Chunks of a large body that may wait for the disk,
 const CHUNKS: usize = 8;
-/// and about how many bytes one has at most.
-const CHUNK: u64 = 64 << 10;
+/// and how many bytes one has at most.
+const CHUNK: usize = 64 << 10;
 
 type Written = Result<(Staged, Digests), ArchiveError>;
 
 /// How many bytes of a body of this size wait in memory at most.
 pub(super) fn held(size: u64) -> u64 {
-    if size <= SMALL { size } else { CHUNKS as u64 * CHUNK }
+    if size <= SMALL { size } else { (CHUNKS * CHUNK) as u64 }
 }
 
 /// Takes one object's bytes.
@@ -39,8 +42,8 @@ pub(super) struct Sink {
 }
 
 enum Way {
-    Small { writers: Arc<Writers>, chunks: Vec<Bytes>, file: Box<File> },
-    Large { sender: mpsc::Sender<Bytes>, thread: JoinHandle<Written> },
+    Small { writers: Arc<Writers>, body: Vec<u8>, file: Box<File> },
+    Large { sender: mpsc::Sender<Vec<u8>>, thread: JoinHandle<Written> },
 }
 
 /// A file to be.
@@ -52,7 +55,7 @@ struct File {
 }
 
 impl File {
-    fn write(mut self, chunks: impl IntoIterator<Item = Bytes>) -> Written {
+    fn write(mut self, chunks: impl IntoIterator<Item = Vec<u8>>) -> Written {
         let mut staged = self.place.stage()?;
         if self.size > SMALL {
             staged.preallocate(self.size)?;
@@ -78,9 +81,10 @@ impl Sink {
         let (size, mtime_ms) = (object.size, object.last_modified_ms);
         let file = File { place: Arc::clone(place), hasher, size, mtime_ms };
         let way = if size <= SMALL {
-            Way::Small { writers: Arc::clone(writers), chunks: Vec::new(), file: Box::new(file) }
+            let body = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+            Way::Small { writers: Arc::clone(writers), body, file: Box::new(file) }
         } else {
-            let (sender, mut receiver) = mpsc::channel::<Bytes>(CHUNKS);
+            let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(CHUNKS);
             let chunks = std::iter::from_fn(move || receiver.blocking_recv());
             Way::Large { sender, thread: spawn_blocking(move || file.write(chunks)) }
         };
@@ -90,8 +94,8 @@ impl Sink {
     /// Ends the body: the file is in the staging folder.
     pub async fn close(self) -> Result<(Staged, Digests), Trouble> {
         match self.way {
-            Way::Small { writers, chunks, file } => {
-                let written = writers.run(move || file.write(chunks)).await;
+            Way::Small { writers, body, file } => {
+                let written = writers.run(move || file.write([body])).await;
                 written.map_or_else(|| Err(stopped()), |written| Ok(written?))
             }
             Way::Large { sender, thread } => {
@@ -116,12 +120,15 @@ impl Pour for Sink {
     }
 
     async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
-        let bytes = chunk.len() as u64;
         match &mut self.way {
-            Way::Small { chunks, .. } => chunks.push(chunk),
-            Way::Large { sender, .. } => sender.send(chunk).await.map_err(|_| ())?,
+            Way::Small { body, .. } => body.extend_from_slice(&chunk),
+            Way::Large { sender, .. } => {
+                for piece in chunk.chunks(CHUNK) {
+                    sender.send(piece.to_vec()).await.map_err(|_| ())?;
+                }
+            }
         }
-        self.received += bytes;
+        self.received += chunk.len() as u64;
         Ok(())
     }
 }

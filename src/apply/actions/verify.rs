@@ -9,7 +9,6 @@ use super::{download, readback};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::{Work, blocking};
 use crate::archive::{Archive, Survey};
-use crate::event::Fact;
 use crate::model::{Action, Number};
 use crate::state::{Batch, Mark, Row, Stored, With};
 
@@ -21,38 +20,31 @@ const ROUNDS: usize = 2;
 pub(super) async fn run(work: &Arc<Work>, action: &Action) -> Result<End, Trouble> {
     let place = work.place().await?;
     let pending = |row: &Row| !row.marks.has(Mark::ReadBack);
-    let mut round = 0;
-    loop {
-        let walk = read_rows(work, &place, action, pending).await?;
-        match walk.absent {
-            // An earlier try withdrew a file and was stopped before its object was fetched anew.
-            Some(_) if round == 0 => {
-                download::absent(work, &place, action).await?;
-            }
-            Some(key) if walk.wrong.is_empty() => {
+    // Whether what was absent could be fetched: then only the medium can have lost it again.
+    let mut fetched = true;
+    for round in 0.. {
+        let Walk { objects, bytes, wrong, absent } =
+            read_rows(work, &place, action, pending).await?;
+        let tally = match absent {
+            None if wrong.is_empty() => return Ok(End::Done { objects, bytes }),
+            Some(key) if wrong.is_empty() && !fetched => {
                 return Ok(End::Failed(format!(
                     "not every object is in the archive (for example {key:?}); it is untouched in \
                      S3, and the next plan fetches it"
                 )));
             }
-            None if walk.wrong.is_empty() => {
-                return Ok(End::Done { objects: walk.objects, bytes: walk.bytes });
-            }
-            Some(_) | None => {}
-        }
-        if !walk.wrong.is_empty() {
-            if round == ROUNDS {
-                return Ok(End::Failed(format!(
-                    "{} files read back differently from what was written, {ROUNDS} times over: \
-                     the medium of {} is not to be trusted; nothing was deleted in S3",
-                    walk.wrong.len(),
-                    work.to.display()
-                )));
-            }
-            download::again(work, &place, action, &walk.wrong).await?;
-        }
-        round += 1;
+            _ if round == ROUNDS => break,
+            // Withdrawn just now, while others came, or by an earlier try that was stopped.
+            Some(_) => download::absent(work, &place, action).await?,
+            None => download::again(work, &place, action, &wrong).await?,
+        };
+        fetched = tally.is_complete();
     }
+    Ok(End::Failed(format!(
+        "files read back differently from what was written, {ROUNDS} times over: the medium of {} \
+         is not to be trusted; nothing was deleted in S3",
+        work.to.display()
+    )))
 }
 
 /// Reads back again whatever was last read before a moment, or has another size or date than it was
@@ -121,7 +113,7 @@ async fn read_rows(
         work.unless_stopped()?;
         let page = work.page(from, With::Rows)?;
         let Some(last) = page.last() else {
-            withdraw(work, place, &mut withdrawn)?;
+            readback::withdraw(work, place, withdrawn)?;
             return Ok(walk);
         };
         from = last.number + 1;
@@ -143,46 +135,23 @@ async fn read_rows(
         let settled = blocking(|| place.settle(files.len()));
         let mut batch = Batch::new();
         for (row, stored, outcome) in readback::read(work, &settled, files.into_iter()).await? {
-            let why = match outcome {
+            let fault = match outcome {
                 Ok(how) => {
                     walk.count(&stored);
                     batch.read_back(work.name(), row.number, how);
                     continue;
                 }
-                Err(why) => why,
+                Err(fault) => fault,
             };
-            if !row.marks.has(Mark::DeleteSent) {
-                // Else it may be the only copy by now, however bad.
-                withdrawn.push((row.number, stored.path.clone()));
-            }
             walk.wrong.insert(row.number);
-            let fact = Fact::ObjectFailed {
-                bucket: work.name().clone(),
-                key: row.object.key.clone(),
-                version_id: row.object.version_id.clone(),
-                why: format!("its file {} {why}; it is fetched anew", stored.path),
-            };
-            blocking(|| work.recorder.record(fact))?;
+            if readback::tell_wrong(work, &row, &stored.path, &fault)? {
+                withdrawn.push((row.number, stored.path));
+            }
         }
         blocking(|| work.state.commit(batch))?;
         if withdrawn.len() >= TOGETHER {
-            withdraw(work, place, &mut withdrawn)?;
+            readback::withdraw(work, place, std::mem::take(&mut withdrawn))?;
         }
         work.tick(action, walk.objects, walk.bytes)?;
     }
-}
-
-/// Takes the files of these rows out of the archive; nothing is stored of them any more.
-fn withdraw(work: &Work, place: &Archive, rows: &mut Vec<(Number, String)>) -> Result<(), Trouble> {
-    let rows = std::mem::take(rows);
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let paths: Vec<&str> = rows.iter().map(|(_, path)| path.as_str()).collect();
-    blocking(|| place.withdraw(&paths))?;
-    let mut batch = Batch::new();
-    for (number, _) in &rows {
-        batch.unstore(work.name(), *number);
-    }
-    Ok(blocking(|| work.state.commit(batch)).map(drop)?)
 }

@@ -98,11 +98,37 @@ fn a_medium_that_never_reads_back_is_not_trusted() {
     let answer = range.run_in_shell(&scene, &script);
     assert_eq!(answer.code, Some(1), "{answer}");
     assert!(answer.stderr.contains("is not to be trusted"), "{answer}");
-    let requests = scene.sandbox.witness().requests();
-    let fetched = |seen: &&Seen| seen.op == "GetObject" && seen.key.as_deref() == Some("glacier/1");
-    assert_eq!(requests.iter().filter(fetched).count(), 3, "at first, and twice anew");
+    assert_eq!(fetches(&scene, "glacier/1"), 3, "at first, and twice anew");
     assert!(scene.sandbox.witness().deletions().is_empty(), "nothing is deleted");
     range.finish(&scene, 3, "a medium that reads again");
+}
+
+/// The first look finds the file empty, a later one finds it whole: what was wrong once is not
+/// trusted because it is right later.
+#[test]
+fn a_file_that_reads_wrong_once_is_fetched_anew() {
+    if !can_strace("a_file_that_reads_wrong_once_is_fetched_anew") {
+        return;
+    }
+    let range = Range::of(COLD);
+    let scene = range.scene();
+    let file = scene.bed.path("archive/cold/data/glacier/1");
+    let script = format!(
+        "exec strace -f -qq -o /dev/null -P {} -e inject=read,pread64:retval=0:when=1 $APPLY",
+        file.display()
+    );
+    let answer = range.run_in_shell(&scene, &script);
+    // Each thread's first look, to be exact: where every round meets a new thread, the medium is
+    // given up for this run.
+    assert!(matches!(answer.code, Some(0 | 1)), "{answer}");
+    assert!(fetches(&scene, "glacier/1") > 1, "{answer}");
+    range.finish(&scene, 3, "a medium that reads wrong once");
+}
+
+fn fetches(scene: &Scene, key: &str) -> usize {
+    let requests = scene.sandbox.witness().requests();
+    let fetched = |seen: &&Seen| seen.op == "GetObject" && seen.key.as_deref() == Some(key);
+    requests.iter().filter(fetched).count()
 }
 
 /// No inodes, real ones: a file system in memory that takes so many files.
