@@ -16,6 +16,7 @@
 //! A [`Trouble::Fatal`] ends everything at once: the state may not have kept a fact.
 
 mod actions;
+mod buffers;
 mod end;
 mod engine;
 mod eraser;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 use tokio::sync::OnceCell;
 
+use super::buffers::Buffers;
 use super::end::{End, Trouble};
 use super::fetchers::Fetchers;
 use super::person::Person;
@@ -88,6 +89,8 @@ pub struct Work {
     pub fetchers: Arc<Fetchers>,
     /// Who writes small files.
     pub writers: Arc<Writers>,
+    /// What bodies wait in for the disk.
+    pub buffers: Arc<Buffers>,
     /// What the command line says.
     pub options: Options,
     place: OnceCell<Arc<Archive>>,
@@ -139,6 +142,7 @@ impl Work {
         let throttle = Arc::new(Throttle::new(plan.body.transfer.max_bandwidth, doors.clock));
         let fetchers = Fetchers::new(plan.body.transfer.max_connections);
         let writers = Arc::new(Writers::start()?);
+        let buffers = Buffers::new();
         let mut works = Vec::new();
         for bucket in &plan.body.buckets {
             let targeted = options.targets.is_empty() || options.targets.contains(&bucket.name);
@@ -164,6 +168,7 @@ impl Work {
                 throttle: Arc::clone(&throttle),
                 fetchers: Arc::clone(&fetchers),
                 writers: Arc::clone(&writers),
+                buffers: Arc::clone(&buffers),
                 options: options.clone(),
                 place: OnceCell::new(),
             }));

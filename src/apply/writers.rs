@@ -3,18 +3,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 /// Enough for one to wait for the disk while the other goes on. More only wait for each other: they
 /// all make their files in one folder.
 const THREADS: usize = 2;
-
-/// What all bodies together may hold in memory on their way to the disk, in KiB. However many are
-/// under way, memory stays flat.
-const ROOM_KIB: u32 = 48 << 10;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -23,7 +19,6 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Writers {
     lines: Vec<mpsc::Sender<Job>>,
     next: AtomicUsize,
-    room: Arc<Semaphore>,
 }
 
 impl Writers {
@@ -43,16 +38,7 @@ impl Writers {
             })?;
             lines.push(line);
         }
-        let room = Arc::new(Semaphore::new(ROOM_KIB as usize));
-        Ok(Self { lines, next: AtomicUsize::new(0), room })
-    }
-
-    /// Waits until there is room for so many bytes of a body; they are its own as long as the answer
-    /// lives. To be asked for before the body is, for a body holds its connection.
-    pub async fn room(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let kib = bytes.div_ceil(1024).clamp(1, u64::from(ROOM_KIB));
-        // Never closed, hence always granted.
-        Arc::clone(&self.room).acquire_many_owned(u32::try_from(kib).ok()?).await.ok()
+        Ok(Self { lines, next: AtomicUsize::new(0) })
     }
 
     /// Does something on one of the threads. `None` where it broke off, which is a bug.
@@ -73,18 +59,7 @@ impl Writers {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-
-    #[tokio::test]
-    async fn bodies_wait_for_room_and_one_that_is_larger_than_all_of_it_gets_it_all() {
-        let writers = Writers::start().expect("threads");
-        let all = writers.room(u64::MAX).await.expect("room");
-        assert!(tokio::time::timeout(Duration::from_millis(1), writers.room(1)).await.is_err());
-        drop(all);
-        assert!(writers.room(1).await.is_some());
-    }
 
     #[tokio::test]
     async fn every_job_is_done_and_one_that_breaks_off_is_told() {

@@ -162,7 +162,7 @@ async fn receive(
     if object.size >= pieces::HUGE {
         return receive_huge(work, place, object, part_sizes, parts).await;
     }
-    let room = work.writers.room(sink::held(object.size)).await;
+    let room = work.buffers.room(sink::held(object.size)).await;
     let mut got = ask_for(work, object, None).await?;
     let (mut headers, mut ladder) = offered(object, &got.head, &part_sizes, parts)?;
     if ladder.wants_part_sizes() && part_sizes.is_empty() {
@@ -173,7 +173,7 @@ async fn receive(
         (headers, ladder) = offered(object, &got.head, &part_sizes, parts)?;
     }
     let hasher = Hasher::new(&ladder);
-    let mut sink = Sink::open(&work.writers, place, object, hasher, room);
+    let mut sink = Sink::open((&work.writers, &work.buffers), place, object, hasher, room);
     match pour_range(work, object, (0, object.size), Some(got), &mut sink).await {
         Ok(()) => {}
         Err(Poured::Trouble(trouble)) => return Err(trouble),

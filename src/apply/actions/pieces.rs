@@ -19,6 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::fetch::{Pour, Poured, pour_range};
+use crate::apply::buffers::{BUFFER, Waiting};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
 use crate::apply::writers::Writers;
@@ -33,7 +34,7 @@ const PIECE: u64 = 16 << 20;
 /// Pieces of one object under way at a time.
 const AT_A_TIME: usize = 16;
 /// Bytes of a piece that wait for the disk together.
-const HANDFUL: usize = 256 << 10;
+const HANDFUL: usize = 4 * BUFFER;
 /// What came is synced and noted so often.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
@@ -178,12 +179,12 @@ async fn fetch_piece(
     partial: &Arc<Partial>,
     piece: Range,
 ) -> Result<Range, Trouble> {
-    let _room = work.writers.room(HANDFUL as u64).await;
+    let _room = work.buffers.room((HANDFUL + BUFFER) as u64).await;
     let mut sink = PieceSink {
         partial: Arc::clone(partial),
         writers: Arc::clone(&work.writers),
         at: piece.0,
-        waiting: Vec::with_capacity(HANDFUL),
+        waiting: Waiting::new(&work.buffers),
         received: 0,
         fault: None,
     };
@@ -201,27 +202,25 @@ struct PieceSink {
     writers: Arc<Writers>,
     /// Where the bytes that wait belong.
     at: u64,
-    /// Copied, as all that waits is: see `sink.rs`.
-    waiting: Vec<u8>,
+    waiting: Waiting,
     received: u64,
     fault: Option<ArchiveError>,
 }
 
 impl PieceSink {
     async fn flush(&mut self) -> Result<(), ()> {
-        let (partial, at) = (Arc::clone(&self.partial), self.at);
-        let mut bytes = std::mem::take(&mut self.waiting);
-        self.at += bytes.len() as u64;
+        let (partial, waiting) = (Arc::clone(&self.partial), self.waiting.take());
+        let mut at = self.at;
+        self.at += waiting.len() as u64;
         let written = self.writers.run(move || {
-            partial.write_at(at, &bytes)?;
-            bytes.clear();
-            Ok(bytes)
+            for piece in waiting.pieces() {
+                partial.write_at(at, piece)?;
+                at += piece.len() as u64;
+            }
+            Ok(())
         });
         match written.await {
-            Some(Ok(emptied)) => {
-                self.waiting = emptied;
-                Ok(())
-            }
+            Some(Ok(())) => Ok(()),
             Some(Err(error)) => {
                 self.fault = Some(error);
                 Err(())
@@ -238,12 +237,9 @@ impl Pour for PieceSink {
 
     async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
         self.received += chunk.len() as u64;
-        let mut rest = &chunk[..];
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.len().min(HANDFUL - self.waiting.len()));
-            self.waiting.extend_from_slice(now);
-            rest = later;
-            if self.waiting.len() == HANDFUL {
+        for piece in chunk.chunks(BUFFER) {
+            self.waiting.extend(piece);
+            if self.waiting.len() >= HANDFUL {
                 self.flush().await?;
             }
         }

@@ -2,9 +2,6 @@
 //!
 //! A small one is collected, and written in one go by one of a few threads; a large one has a
 //! thread of its own that takes it chunk by chunk, so that no more than a few chunks are in memory.
-//!
-//! Bytes that wait are copied. As they came, the least of them would keep the whole buffer that
-//! their connection reads into, which hyper makes as large as 408 KiB, and has it make another.
 
 use std::sync::Arc;
 
@@ -13,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::fetch::Pour;
+use crate::apply::buffers::{BUFFER, Buffers, Waiting};
 use crate::apply::end::{End, Trouble};
 use crate::apply::writers::Writers;
 use crate::archive::{Archive, ArchiveError, Staged};
@@ -21,16 +19,15 @@ use crate::proof::{Digests, Hasher};
 
 /// Bodies up to this many bytes are collected.
 const SMALL: u64 = 1 << 20;
-/// Chunks of a large body that may wait for the disk,
-const CHUNKS: usize = 8;
-/// and how many bytes one has at most.
-const CHUNK: usize = 64 << 10;
+/// Chunks of a large body that may wait for the disk; each fills a buffer, and may take a second.
+const CHUNKS: usize = 4;
 
 type Written = Result<(Staged, Digests), ArchiveError>;
 
 /// How many bytes of a body of this size wait in memory at most.
 pub(super) fn held(size: u64) -> u64 {
-    if size <= SMALL { size } else { (CHUNKS * CHUNK) as u64 }
+    // One more is being filled, and one written.
+    if size <= SMALL { size } else { ((CHUNKS + 2) * 2 * BUFFER) as u64 }
 }
 
 /// Takes one object's bytes.
@@ -38,12 +35,13 @@ pub(super) struct Sink {
     /// What its bytes hold in memory, given back with the sink.
     _room: Option<OwnedSemaphorePermit>,
     received: u64,
+    waiting: Waiting,
     way: Way,
 }
 
 enum Way {
-    Small { writers: Arc<Writers>, body: Vec<u8>, file: Box<File> },
-    Large { sender: mpsc::Sender<Vec<u8>>, thread: JoinHandle<Written> },
+    Small { writers: Arc<Writers>, file: Box<File> },
+    Large { sender: mpsc::Sender<Waiting>, thread: JoinHandle<Written> },
 }
 
 /// A file to be.
@@ -55,14 +53,16 @@ struct File {
 }
 
 impl File {
-    fn write(mut self, chunks: impl IntoIterator<Item = Vec<u8>>) -> Written {
+    fn write(mut self, chunks: impl IntoIterator<Item = Waiting>) -> Written {
         let mut staged = self.place.stage()?;
         if self.size > SMALL {
             staged.preallocate(self.size)?;
         }
         for chunk in chunks {
-            self.hasher.update(&chunk);
-            staged.append(&chunk)?;
+            for piece in chunk.pieces() {
+                self.hasher.update(piece);
+                staged.append(piece)?;
+            }
         }
         staged.set_mtime(self.mtime_ms)?;
         staged.park()?;
@@ -72,7 +72,7 @@ impl File {
 
 impl Sink {
     pub fn open(
-        writers: &Arc<Writers>,
+        (writers, buffers): (&Arc<Writers>, &Arc<Buffers>),
         place: &Arc<Archive>,
         object: &ObjectVersion,
         hasher: Hasher,
@@ -81,24 +81,26 @@ impl Sink {
         let (size, mtime_ms) = (object.size, object.last_modified_ms);
         let file = File { place: Arc::clone(place), hasher, size, mtime_ms };
         let way = if size <= SMALL {
-            let body = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-            Way::Small { writers: Arc::clone(writers), body, file: Box::new(file) }
+            Way::Small { writers: Arc::clone(writers), file: Box::new(file) }
         } else {
-            let (sender, mut receiver) = mpsc::channel::<Vec<u8>>(CHUNKS);
+            let (sender, mut receiver) = mpsc::channel::<Waiting>(CHUNKS);
             let chunks = std::iter::from_fn(move || receiver.blocking_recv());
             Way::Large { sender, thread: spawn_blocking(move || file.write(chunks)) }
         };
-        Self { _room: room, received: 0, way }
+        Self { _room: room, received: 0, waiting: Waiting::new(buffers), way }
     }
 
     /// Ends the body: the file is in the staging folder.
     pub async fn close(self) -> Result<(Staged, Digests), Trouble> {
         match self.way {
-            Way::Small { writers, body, file } => {
+            Way::Small { writers, file } => {
+                let body = self.waiting;
                 let written = writers.run(move || file.write([body])).await;
                 written.map_or_else(|| Err(stopped()), |written| Ok(written?))
             }
             Way::Large { sender, thread } => {
+                // Where it is not taken, the thread says why.
+                let _ = sender.send(self.waiting).await;
                 drop(sender);
                 Ok(thread.await??)
             }
@@ -120,11 +122,14 @@ impl Pour for Sink {
     }
 
     async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
-        match &mut self.way {
-            Way::Small { body, .. } => body.extend_from_slice(&chunk),
+        match &self.way {
+            Way::Small { .. } => self.waiting.extend(&chunk),
             Way::Large { sender, .. } => {
-                for piece in chunk.chunks(CHUNK) {
-                    sender.send(piece.to_vec()).await.map_err(|_| ())?;
+                for piece in chunk.chunks(BUFFER) {
+                    self.waiting.extend(piece);
+                    if self.waiting.len() >= BUFFER {
+                        sender.send(self.waiting.take()).await.map_err(|_| ())?;
+                    }
                 }
             }
         }
