@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::task::{JoinSet, spawn_blocking};
 
 use super::actions;
 use super::end::{BucketEnd, End, Outcome, Trouble};
@@ -74,7 +75,7 @@ impl Shared {
     }
 }
 
-async fn run_bucket(work: &Arc<Work>, shared: &Shared) -> Result<BucketEnd, StateError> {
+async fn run_bucket(work: &Arc<Work>, shared: &Arc<Shared>) -> Result<BucketEnd, StateError> {
     let end = match run_actions(work, shared).await {
         Ok(end) | Err(Trouble::Ends(end)) => end,
         Err(Trouble::Fatal(error)) => return Err(error),
@@ -88,7 +89,7 @@ async fn run_bucket(work: &Arc<Work>, shared: &Shared) -> Result<BucketEnd, Stat
     Ok(BucketEnd { bucket: work.name().clone(), end })
 }
 
-async fn run_actions(work: &Arc<Work>, shared: &Shared) -> Result<End, Trouble> {
+async fn run_actions(work: &Arc<Work>, shared: &Arc<Shared>) -> Result<End, Trouble> {
     let standings: BTreeMap<ActionId, Phase> =
         blocking(|| work.state.standings(work.recorder.run()))?
             .into_iter()
@@ -135,9 +136,17 @@ async fn run_actions(work: &Arc<Work>, shared: &Shared) -> Result<End, Trouble> 
 }
 
 /// Runs one action and records how it ended.
-async fn run_action(work: &Arc<Work>, shared: &Shared, action: &Action) -> Result<End, Trouble> {
+async fn run_action(
+    work: &Arc<Work>,
+    shared: &Arc<Shared>,
+    action: &Action,
+) -> Result<End, Trouble> {
     blocking(|| work.recorder.record(Fact::Started { action: action.id.clone() }))?;
-    let end = match actions::run(work, shared, action).await {
+    let run = match action.kind.moves_data() {
+        true => run_apart(work, shared, action).await,
+        false => actions::run(work, shared, action).await,
+    };
+    let end = match run {
         Ok(end) | Err(Trouble::Ends(end)) => end,
         Err(fatal) => return Err(fatal),
     };
@@ -160,6 +169,34 @@ async fn run_action(work: &Arc<Work>, shared: &Shared, action: &Action) -> Resul
         blocking(|| work.recorder.record(fact))?;
     }
     Ok(end)
+}
+
+/// Runs an action that moves data, on a thread of its own.
+///
+/// It blocks often. On one of the runtime's threads, another would each time take over what waits
+/// for the network there, and the memory of bodies would be spread over the allocator's heap of
+/// each: twice as much in all.
+async fn run_apart(
+    work: &Arc<Work>,
+    shared: &Arc<Shared>,
+    action: &Action,
+) -> Result<End, Trouble> {
+    let (work, shared, action) = (Arc::clone(work), Arc::clone(shared), action.clone());
+    let runtime = Handle::current();
+    let (alive, dropped) = oneshot::channel::<()>();
+    let thread = spawn_blocking(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                end = actions::run(&work, &shared, &action) => end,
+                _ = dropped => Err(Trouble::Ends(End::Parked)),
+            }
+        })
+    });
+    let end = thread.await?;
+    // Until here: where this is dropped because another bucket's task met a fatal error, so is the
+    // action.
+    drop(alive);
+    end
 }
 
 /// Whether the last thing that the journal says of an action is that it waits for this.

@@ -19,7 +19,6 @@ use sha2::{Digest, Sha256};
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::fetch::{Pour, Poured, pour_range};
-use crate::apply::buffers::{BUFFER, Waiting};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
 use crate::apply::writers::Writers;
@@ -34,7 +33,7 @@ const PIECE: u64 = 16 << 20;
 /// Pieces of one object under way at a time.
 const AT_A_TIME: usize = 16;
 /// Bytes of a piece that wait for the disk together.
-const HANDFUL: usize = 4 * BUFFER;
+const HANDFUL: usize = 256 << 10;
 /// What came is synced and noted so often.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
@@ -179,12 +178,13 @@ async fn fetch_piece(
     partial: &Arc<Partial>,
     piece: Range,
 ) -> Result<Range, Trouble> {
-    let _room = work.buffers.room((HANDFUL + BUFFER) as u64).await;
+    let _room = work.buffers.room(HANDFUL as u64).await;
     let mut sink = PieceSink {
         partial: Arc::clone(partial),
         writers: Arc::clone(&work.writers),
         at: piece.0,
-        waiting: Waiting::new(&work.buffers),
+        waiting: Vec::new(),
+        bytes: 0,
         received: 0,
         fault: None,
     };
@@ -202,20 +202,22 @@ struct PieceSink {
     writers: Arc<Writers>,
     /// Where the bytes that wait belong.
     at: u64,
-    waiting: Waiting,
+    waiting: Vec<Bytes>,
+    bytes: usize,
     received: u64,
     fault: Option<ArchiveError>,
 }
 
 impl PieceSink {
     async fn flush(&mut self) -> Result<(), ()> {
-        let (partial, waiting) = (Arc::clone(&self.partial), self.waiting.take());
-        let mut at = self.at;
-        self.at += waiting.len() as u64;
+        let (partial, chunks, at) =
+            (Arc::clone(&self.partial), std::mem::take(&mut self.waiting), self.at);
+        self.at += std::mem::take(&mut self.bytes) as u64;
         let written = self.writers.run(move || {
-            for piece in waiting.pieces() {
-                partial.write_at(at, piece)?;
-                at += piece.len() as u64;
+            let mut at = at;
+            for chunk in chunks {
+                partial.write_at(at, &chunk)?;
+                at += chunk.len() as u64;
             }
             Ok(())
         });
@@ -237,13 +239,9 @@ impl Pour for PieceSink {
 
     async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
         self.received += chunk.len() as u64;
-        for piece in chunk.chunks(BUFFER) {
-            self.waiting.extend(piece);
-            if self.waiting.len() >= HANDFUL {
-                self.flush().await?;
-            }
-        }
-        Ok(())
+        self.bytes += chunk.len();
+        self.waiting.push(chunk);
+        if self.bytes >= HANDFUL { self.flush().await } else { Ok(()) }
     }
 }
 
