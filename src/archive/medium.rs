@@ -1,9 +1,11 @@
 //! Reads files back from where they were written, not from memory.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::error::ArchiveError;
@@ -13,6 +15,23 @@ use crate::model::{Fingerprint, Fingerprinting};
 
 /// Bytes read at a time.
 const BUFFER: usize = 256 << 10;
+/// What a disk's blocks, and memory that they are read into, are aligned to: a page, at the most.
+const ALIGNED: usize = 4 << 10;
+
+thread_local! {
+    /// What a thread reads into.
+    static SPACE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How a file is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Past the kernel's cache where the file system lets us: a copy there of what nobody reads again
+    /// takes more time than the reading.
+    PastCache,
+    /// The kernel reads ahead of what takes its time with the bytes.
+    Ahead,
+}
 
 /// How near to the medium a read-back came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +111,7 @@ impl Archive {
         let file = self.open_plain(path)?;
         let mut running = Fingerprinting::default();
         let size = drop_cache(&file, unwritten)
-            .and_then(|()| read(&file, &mut |bytes| running.update(bytes)))
+            .and_then(|()| read(&file, Way::PastCache, &mut |bytes| running.update(bytes)))
             .map_err(ArchiveError::io("read back", self.to().join(path)))?;
         Ok(ReadBack { fingerprint: running.finish(), size, medium: self.medium() })
     }
@@ -103,7 +122,7 @@ impl Archive {
 pub(super) fn sha256_cold(file: &File, on: &mut dyn FnMut(u64)) -> io::Result<([u8; 32], u64)> {
     drop_cache(file, Unwritten::Perhaps)?;
     let mut running = Sha256::new();
-    let size = read(file, &mut |bytes| {
+    let size = read(file, Way::Ahead, &mut |bytes| {
         running.update(bytes);
         on(bytes.len() as u64);
     })?;
@@ -111,24 +130,53 @@ pub(super) fn sha256_cold(file: &File, on: &mut dyn FnMut(u64)) -> io::Result<([
 }
 
 /// Reads a file to its end; its size.
-fn read(mut file: &File, on: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
-    let expected = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    if expected > BUFFER {
+fn read(mut file: &File, way: Way, on: &mut dyn FnMut(&[u8])) -> io::Result<u64> {
+    let mut past = way == Way::PastCache && past_cache(file, true);
+    if !past && file.metadata()?.len() > BUFFER as u64 {
         read_ahead(file)?;
     }
-    let mut buffer = vec![0; expected.clamp(4 << 10, BUFFER)];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(size),
-            Ok(read) => {
-                on(&buffer[..read]);
-                size += read as u64;
+    SPACE.with_borrow_mut(|space| {
+        space.resize(BUFFER + ALIGNED, 0);
+        let at = space.as_ptr().align_offset(ALIGNED).min(ALIGNED);
+        let buffer = &mut space[at..at + BUFFER];
+        let mut size = 0;
+        loop {
+            match file.read(buffer) {
+                Ok(0) => return Ok(size),
+                Ok(read) => {
+                    on(&buffer[..read]);
+                    size += read as u64;
+                    // The end, most likely; there, nothing more can be read past the cache.
+                    past = past && (read == BUFFER || past_cache(file, false));
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // A file system that takes the flag, and then not the reading.
+                Err(e) if past && e.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                    past = past_cache(file, false);
+                }
+                Err(e) => return Err(e),
             }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
         }
-    }
+    })
+}
+
+/// Sets whether a file is read past the kernel's cache. Answers whether it is.
+///
+/// Source: open(2), O_DIRECT: offsets, lengths and memory have to be aligned; file systems may not
+/// know it, or fall back to their cache, from which the file was dropped.
+#[cfg(target_os = "linux")]
+fn past_cache(file: &File, past: bool) -> bool {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let set = |flags: OFlags| {
+        let flags = if past { flags | OFlags::DIRECT } else { flags - OFlags::DIRECT };
+        fcntl_setfl(file, flags)
+    };
+    fcntl_getfl(file).and_then(set).is_ok() && past
+}
+
+#[cfg(not(target_os = "linux"))]
+fn past_cache(_: &File, _: bool) -> bool {
+    false
 }
 
 /// Pages that are clean are dropped; a file that was not synced yet is synced first.
