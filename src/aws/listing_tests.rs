@@ -1,6 +1,6 @@
 //! Listings from a server that lies: none is believed, none ends quietly.
 
-use super::raw::{Canned, Raw, answer};
+use super::raw::{Canned, Raw, answer, head_and};
 use super::{AwsError, ErrorKind, ListCursor, Listing, Page};
 use crate::model::{Standing, Thaw};
 
@@ -241,4 +241,24 @@ async fn versions_out_of_order_or_without_their_marks_are_errors() {
         let error = read_all(&raw, Listing::Versions).await.expect_err(&case);
         assert_eq!(*error.kind(), ErrorKind::BadAnswer, "{case}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_page_without_an_end_is_cut_off() {
+    let begun = b"<ListBucketResult><Contents><Key>";
+    let raw = Raw::always(Canned::ThenFlood(head_and("200 OK", begun))).await;
+    let error = read_all(&raw, Listing::Current).await.map(drop).expect_err("no page");
+    assert!(raw.flooded() < 100 << 20, "{} bytes were taken", raw.flooded());
+    assert!(error.to_string().len() < 5_000, "{error:.300}");
+}
+
+/// Entities that stand for ten others each, thirty deep.
+#[tokio::test]
+async fn entities_that_multiply_are_an_error() {
+    let ten = |n: i32| format!("<!ENTITY a{n} \"{}\">", format!("&a{};", n - 1).repeat(10));
+    let bomb: String = (1..30).map(ten).collect();
+    let page = document(&(object("&a29;") + LAST));
+    let bomb = page.replace("<ListB", &format!("<!DOCTYPE b [<!ENTITY a0 \"ha\">{bomb}]><ListB"));
+    let raw = Raw::always(answer("200 OK", "", bomb)).await;
+    read_all(&raw, Listing::Current).await.map(drop).expect_err("no such key");
 }

@@ -1,7 +1,7 @@
 //! A server for tests that writes exactly the bytes it is given: for answers that no HTTP library
 //! would send.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,11 +25,14 @@ pub(crate) enum Canned {
     ThenSilence(Vec<u8>),
     /// These bytes, then one byte each 20 ms.
     ThenDrip(Vec<u8>),
+    /// These bytes, then more of them than anybody takes.
+    ThenFlood(Vec<u8>),
 }
 
 /// A server on a free loopback port, and what it was asked.
 pub(crate) struct Raw {
     pub url: String,
+    flooded: Arc<AtomicU64>,
     asked: Arc<Mutex<Vec<String>>>,
     listening: tokio::task::JoinHandle<()>,
 }
@@ -48,9 +51,12 @@ impl Raw {
         let asked = Arc::<Mutex<Vec<String>>>::default();
         let heads = Arc::clone(&asked);
         let answer = Arc::new(answer);
+        let flooded = Arc::<AtomicU64>::default();
+        let taken = Arc::clone(&flooded);
         let listening = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let (heads, answer) = (Arc::clone(&heads), Arc::clone(&answer));
+                let taken = Arc::clone(&taken);
                 tokio::spawn(async move {
                     let Some(request) = read_request(&mut stream).await else { return };
                     let nth = {
@@ -64,6 +70,13 @@ impl Raw {
                             drop(stream.write_all(&bytes).await);
                             std::future::pending::<()>().await;
                         }
+                        Canned::ThenFlood(bytes) => {
+                            drop(stream.write_all(&bytes).await);
+                            let more = vec![b'x'; 64 << 10];
+                            while stream.write_all(&more).await.is_ok() {
+                                taken.fetch_add(more.len() as u64, Ordering::Relaxed);
+                            }
+                        }
                         Canned::ThenDrip(bytes) => {
                             drop(stream.write_all(&bytes).await);
                             while stream.write_all(b"x").await.is_ok() {
@@ -76,7 +89,7 @@ impl Raw {
                 });
             }
         });
-        Self { url, asked, listening }
+        Self { url, flooded, asked, listening }
     }
 
     /// The same answer to every request.
@@ -92,6 +105,11 @@ impl Raw {
     /// All requests so far, heads and bodies.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().expect("not poisoned").clone()
+    }
+
+    /// How many bytes of floods were taken.
+    pub fn flooded(&self) -> u64 {
+        self.flooded.load(Ordering::Relaxed)
     }
 
     pub async fn aws(&self) -> Aws {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,14 +16,16 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::interceptors::context::{
-    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextRef,
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::retries::RequestAttempts;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
+use http_body_util::Limited;
 
 use crate::failpoint;
 
@@ -97,9 +100,13 @@ impl Tally {
     }
 }
 
-/// [`Tally`] as the SDK takes it.
+/// [`Tally`] as the SDK takes it, and a limit to what an answer may take.
 #[derive(Debug)]
 pub(crate) struct Counting(pub Arc<Tally>);
+
+/// Answers are read into memory up to so many bytes; a thousand keys of 1024 bytes, as their XML
+/// might be at the most, are a quarter of it. The bodies of objects are not answers in this sense.
+const LARGEST: usize = 64 << 20;
 
 /// In the query of an address that the SDK only signs: no such request ever leaves.
 const SIGNED_ADDRESS: &str = "X-Amz-Signature=";
@@ -125,6 +132,20 @@ impl Intercept for Counting {
         }
         if cfg.load::<RequestAttempts>().is_some_and(|attempts| attempts.attempts() > 1) {
             self.0.count_retry();
+        }
+        Ok(())
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let answer = context.response_mut();
+        if operation(cfg) != "GetObject" || !answer.status().is_success() {
+            let body = mem::replace(answer.body_mut(), SdkBody::taken());
+            *answer.body_mut() = SdkBody::from_body_1_x(Limited::new(body, LARGEST));
         }
         Ok(())
     }

@@ -475,3 +475,16 @@ async fn an_immense_head_or_error_document_is_an_error_of_few_words() {
         assert!(error.len() < 5_000, "{told}: {} bytes: {error:.300}", error.len());
     }
 }
+
+/// Answers without an end, of which only an object's bytes would be somebody's.
+#[tokio::test]
+async fn an_answer_without_an_end_is_cut_off() {
+    let refusal = Raw::always(Canned::ThenFlood(head_and("403 Forbidden", b"<Error><Code>"))).await;
+    let policy = Raw::always(Canned::ThenFlood(head_and("200 OK", b"{"))).await;
+    let got = fetch(&refusal, None).await.map(drop).expect_err("no object");
+    let said = policy.bucket().await.policy().await.map(drop).expect_err("no policy");
+    for (told, raw, error) in [("a refusal", refusal, got), ("a policy", policy, said)] {
+        assert!(raw.flooded() < 100 << 20, "{told}: {} bytes were taken", raw.flooded());
+        assert!(error.to_string().len() < 5_000, "{told}: {error:.300}");
+    }
+}

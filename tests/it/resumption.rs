@@ -2,8 +2,10 @@
 //! is asked for again and what is not.
 
 use s3plan_sandbox::{BucketSpec, Effect, ObjectSpec, Rule, Step, Versioning, World};
+use serde_json::Value;
 
 use crate::guards::{BUCKET, DELETE, DELETE_ALL, RETIRE, approved, asked, suspended, three};
+use crate::support::job::audit_log;
 use crate::support::scene::Scene;
 use crate::support::state::open_questions;
 use crate::support::story::manifest_of;
@@ -64,6 +66,24 @@ fn a_file_whose_object_is_gone_is_not_taken_away_for_being_bad() {
     assert_eq!(scene.bed.read(&file), "rotten, but still the only copy");
     assert!(scene.known(BUCKET).iter().all(|row| row.path.is_some()));
     assert_eq!(asked(&scene, &["DeleteObjects"]).len(), requests);
+}
+
+/// Killed behind the deletion, before it was written down: the next run sees what is gone, and
+/// writes that down.
+#[test]
+fn deletes_whose_effect_is_seen_later_are_in_the_audit_log() {
+    let scene = approved(three(), DELETE);
+    dies(&scene, "after DeleteObjects#1");
+    scene.apply().exits(0);
+    let deleted = |entry: &Value| entry["operation"] == "DeleteObjects";
+    let entries: Vec<Value> = audit_log(&scene.bed).into_iter().filter(deleted).collect();
+    let count = |seen: bool| -> u64 {
+        let words = |entry: &&Value| entry["detail"].as_str().unwrap_or_default().contains("seen");
+        let counted = entries.iter().filter(|entry| words(entry) == seen);
+        counted.filter_map(|entry| entry["count"].as_u64()).sum()
+    };
+    // The other one is the probe's.
+    assert_eq!((count(true), count(false)), (3, 1), "{entries:?}");
 }
 
 /// Killed before the deletion, and then a file goes bad: whether its object is gone may not be
