@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use s3plan::state::Mark;
-use s3plan_sandbox::Seen;
+use s3plan_sandbox::{Seen, World};
 
-use super::range::{COLD, Range, VERSIONS, each, is_long, rows_of, tell};
+use super::range::{COLD, Range, VERSIONS, each, is_long, peak_memory, rows_of, tell};
 use crate::support::bed::TestBed;
 use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
+use crate::support::story::manifest_of;
 
 /// Whether a command works here; says which test goes without it.
 fn can(what: &str, script: &str, test: &str) -> bool {
@@ -311,4 +312,37 @@ fn a_slow_disk_only_takes_longer() {
                   -e inject=pwrite64:delay_exit=5000 $APPLY";
     range.run_in_shell(&scene, script).exits(0);
     range.finish(&scene, 2, "a slow disk");
+}
+
+/// Objects come much faster than the disk takes them: the network waits, and memory stays flat.
+#[test]
+fn a_disk_slower_than_the_network_fills_no_memory() {
+    let test = "a_disk_slower_than_the_network_fills_no_memory";
+    if !can_strace(test) {
+        return;
+    }
+    let world = r#"
+[bucket.slow]
+[[bucket.slow.object]]
+key = "{n}"
+count = 300
+size = 1000000
+"#;
+    let world = World::parse(world).expect("a world");
+    let manifest = manifest_of(&world, r#"then = "keep""#);
+    let scene = Scene::new(world).planned(&manifest);
+    // With -D the tracer is the child, and the process that was started s3plan itself.
+    let script = "exec strace -D -f -qq -o /dev/null -e trace=pwrite64,syncfs \
+                  -e inject=pwrite64:delay_exit=2000 -e inject=syncfs:delay_exit=200000 \
+                  \"$S3PLAN\" apply --yes";
+    let mut run = scene.bed.spawn_shell(script, &[]);
+    let mut peak = 0;
+    while !run.has_ended() {
+        peak = peak.max(peak_memory(run.id()));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run.wait().exits(0);
+    tell(&format!("a slow disk: {} MiB of memory", peak >> 10));
+    assert!((1..150_000).contains(&peak), "{peak} KiB of memory for 300 MB of objects");
+    scene.assert_nothing_lost();
 }

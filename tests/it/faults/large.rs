@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use s3plan_sandbox::{Effect, Rule, World};
 
-use super::range::{is_long, number_of, tell};
+use super::range::{is_long, number_of, peak_memory, tell};
 use crate::support::bed::{Answer, TestBed};
 use crate::support::scene::Scene;
 
@@ -120,14 +120,9 @@ impl Most {
     fn of(&mut self, bed: &TestBed, args: &[&str], code: i32) -> Answer {
         let began = Instant::now();
         let mut run = bed.spawn(args);
-        let process = format!("/proc/{}", run.id());
         while !run.has_ended() {
-            // The peak is the kernel's own count, so that nothing between two looks is missed.
-            let status = fs::read_to_string(format!("{process}/status")).unwrap_or_default();
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let peak = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse().ok());
-            self.memory = self.memory.max(peak.unwrap_or(0));
-            let files = fs::read_dir(format!("{process}/fd")).map_or(0, Iterator::count);
+            self.memory = self.memory.max(peak_memory(run.id()));
+            let files = fs::read_dir(format!("/proc/{}/fd", run.id())).map_or(0, Iterator::count);
             self.files = self.files.max(files);
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -38,7 +38,7 @@
 //! | L1, L2, L4, L5 | listings that repeat, contradict themselves or do not rise | `aws/listing_tests::a_repeated_token_…`, `aws/listing_tests::odd_entries_…`, `listing::a_listing_that_contradicts_…` | never planned from |
 //! | L3 | a listing cut at every byte | `aws/listing_tests::a_document_cut_anywhere_…` | an error |
 //! | L6 | an empty page in the middle; a bucket that is suddenly empty | `listing::an_empty_page_…`, `delete::a_bucket_that_somebody_else_emptied_…` | goes on; suspicious |
-//! | L7 | elements nested without end | `fuzz/targets::xml_guards` | refused; the entity bomb and a page of 1 GB are missing |
+//! | L7 | elements nested without end; entities that multiply; a page without an end | `fuzz/targets::xml_guards`, `aws/listing_tests::entities_that_multiply_…`, `aws/listing_tests::a_page_without_an_end_…` | refused; cut off at 64 MiB |
 //! | L8, L9 | pages of a portal; strange keys | `aws/error::a_page_for_browsers_…`, `aws/listing_tests::keys_are_decoded_…` | told as such; exact or refused |
 //! | L10 | DeleteObjects answers for other keys | `delete::an_answer_is_matched_…`, `aws/wire_tests::a_batch_names_…` | every key accounted for |
 //! | L11 | many objects (a million in the long tier), all sorts of faults at random | `large::many_objects_…` | the whole life; memory and open files are flat |
@@ -50,12 +50,12 @@
 //! | D2 | full for real: in the archive; in the state's file system | `bad_input::a_full_disk_…`, `disk::a_full_file_system_…` | exit 1; goes on when there is room |
 //! | D3 | no inodes; few descriptors; file size limit | `disk::a_disk_without_inodes_…`, `disk::few_descriptors_…`, `bad_input::a_file_too_large_…` | as above; ends |
 //! | D4 | a write, sync, rename, read that fails once | `disk::a_write_…`, `disk::a_sync_…`, `disk::a_rename_…`, `disk::a_read_…` | never taken for done |
-//! | D5 | a bit rots between write and read-back; a file never reads back | `disk::a_file_that_rots_…`, `disk::a_medium_that_never_…` | found, fetched anew; the medium is not trusted |
+//! | D5 | a bit rots between write and read-back; a file reads wrong once; never reads back | `disk::a_file_that_rots_…`, `disk::a_file_that_reads_wrong_once_…`, `disk::a_medium_that_never_…` | found, fetched anew; the medium is not trusted |
 //! | D6 | the archive goes away, an empty folder is in its place: in mid-run; between runs | `disk::an_archive_that_goes_away_…`, `destination::an_archive_that_is_not_mounted_…` | never begun anew, nothing is deleted |
 //! | D7 | a file touched between proof and deletion | `disk::a_file_touched_…` | nothing is deleted |
 //! | D8 | names folded by the file system | missing: the rules are tried in `archive/keymap/tests::awkward_keys_…`, no such file system is | |
 //! | D9 | network file systems (ESTALE, locks missing) | missing | |
-//! | D10 | syncs and writes that take long | `disk::a_slow_disk_…` | takes longer; that memory stays flat under it is missing |
+//! | D10 | syncs and writes that take long | `disk::a_slow_disk_…`, `disk::a_disk_slower_than_…` | takes longer; memory stays flat |
 //! | D11 | the disk fills through somebody else | as D2 | |
 //! | S1 | two applies | `bad_input::a_state_held_by_…`, `destination::two_writers_…` | the second leaves with 6 and the holder's name |
 //! | S2 | a lock file of a dead holder | `state::a_lock_file_…` | holds nobody up |

@@ -406,6 +406,14 @@ pub fn tell(words: &str) {
     std::io::stderr().write_all(format!("{words}\n").as_bytes()).expect("a stderr");
 }
 
+/// The most memory that a process took so far, in KiB: the kernel's own count, so that nothing
+/// between two looks is missed. 0 where it has ended.
+pub fn peak_memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or(0)
+}
+
 /// Whether the long tiers are asked for.
 pub fn is_long() -> bool {
     std::env::var_os("S3PLAN_LONG").is_some()
