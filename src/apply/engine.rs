@@ -17,6 +17,9 @@ use crate::event::{Fact, WaitingFor};
 use crate::model::{Action, ActionId, BucketName};
 use crate::state::StateError;
 
+/// Buckets that have a thread at a time. The pool that they come from has 512, and others need some.
+const THREADS: usize = 64;
+
 /// What the bucket tasks share.
 pub(super) struct Shared {
     /// One bucket at a time moves data.
@@ -25,12 +28,41 @@ pub(super) struct Shared {
     settled: watch::Sender<BTreeSet<ActionId>>,
     /// Tasks that still do something of their own, rather than wait for a person.
     busy: AtomicUsize,
+    threads: Semaphore,
 }
 
 impl Shared {
     /// Whether every bucket left is waiting for a person.
     pub(super) fn nothing_else_runs(&self) -> bool {
         self.busy.load(Ordering::SeqCst) == 0
+    }
+
+    /// Does something that often blocks on a thread of its own. It may not wait for another bucket.
+    ///
+    /// On one of the runtime's threads, another would each time take over what waits for the network
+    /// there, and what that takes of memory would be spread over the allocator's heap of each: two
+    /// to four times as much in all.
+    pub(super) async fn apart<T: Send + 'static>(
+        &self,
+        job: impl Future<Output = Result<T, Trouble>> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        // Never closed, hence always granted.
+        let _one = self.threads.acquire().await;
+        let runtime = Handle::current();
+        let (alive, dropped) = oneshot::channel::<()>();
+        let thread = spawn_blocking(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    end = job => end,
+                    _ = dropped => Err(Trouble::Ends(End::Parked)),
+                }
+            })
+        });
+        let end = thread.await?;
+        // Until here: where this is dropped because another bucket's task met a fatal error, so is
+        // the job.
+        drop(alive);
+        end
     }
 }
 
@@ -44,6 +76,7 @@ pub async fn run(works: Vec<Arc<Work>>) -> Result<Outcome, StateError> {
         lane: Arc::new(Semaphore::new(1)),
         settled: watch::Sender::new(BTreeSet::new()),
         busy: AtomicUsize::new(works.len()),
+        threads: Semaphore::new(THREADS),
     });
     let covered: BTreeSet<BucketName> = works.iter().map(|work| work.name().clone()).collect();
     if let Some(work) = works.first() {
@@ -104,7 +137,8 @@ async fn run_actions(work: &Arc<Work>, shared: &Arc<Shared>) -> Result<End, Trou
         return Ok(End::Done { objects: 0, bytes: 0 });
     }
     if !actions::delete_bucket::was_asked(work)? {
-        check_fresh(work, begun).await?;
+        let work = Arc::clone(work);
+        shared.apart(async move { check_fresh(&work, begun).await }).await?;
     }
     let mut lane: Option<OwnedSemaphorePermit> = None;
     for action in work.plan.actions_of(work.name()) {
@@ -142,11 +176,7 @@ async fn run_action(
     action: &Action,
 ) -> Result<End, Trouble> {
     blocking(|| work.recorder.record(Fact::Started { action: action.id.clone() }))?;
-    let run = match action.kind.moves_data() {
-        true => run_apart(work, shared, action).await,
-        false => actions::run(work, shared, action).await,
-    };
-    let end = match run {
+    let end = match actions::run(work, shared, action).await {
         Ok(end) | Err(Trouble::Ends(end)) => end,
         Err(fatal) => return Err(fatal),
     };
@@ -169,34 +199,6 @@ async fn run_action(
         blocking(|| work.recorder.record(fact))?;
     }
     Ok(end)
-}
-
-/// Runs an action that moves data, on a thread of its own.
-///
-/// It blocks often. On one of the runtime's threads, another would each time take over what waits
-/// for the network there, and the memory of bodies would be spread over the allocator's heap of
-/// each: twice as much in all.
-async fn run_apart(
-    work: &Arc<Work>,
-    shared: &Arc<Shared>,
-    action: &Action,
-) -> Result<End, Trouble> {
-    let (work, shared, action) = (Arc::clone(work), Arc::clone(shared), action.clone());
-    let runtime = Handle::current();
-    let (alive, dropped) = oneshot::channel::<()>();
-    let thread = spawn_blocking(move || {
-        runtime.block_on(async {
-            tokio::select! {
-                end = actions::run(&work, &shared, &action) => end,
-                _ = dropped => Err(Trouble::Ends(End::Parked)),
-            }
-        })
-    });
-    let end = thread.await?;
-    // Until here: where this is dropped because another bucket's task met a fatal error, so is the
-    // action.
-    drop(alive);
-    end
 }
 
 /// Whether the last thing that the journal says of an action is that it waits for this.

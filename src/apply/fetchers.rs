@@ -1,15 +1,18 @@
-//! How many objects are fetched at a time: more while more of them bring more, half as soon as S3
-//! asks to slow down.
+//! How many objects are fetched at a time: more while more of them bring more, half where S3 asks to
+//! slow down.
 //!
-//! In: what came home in each window of time, and how often S3 asked for less. Out: permits. It
+//! In: what came home in each window of time, and how many answers asked for less. Out: permits. It
 //! promises to stay between one and its ceiling, which the manifest, the descriptor limit and a
 //! constant set together. How fast a single connection goes is not its affair.
 
+use std::mem;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::aws::Answers;
 
 /// Fetchers at the start: enough to hide a round trip, few enough for a small server.
 const START: usize = 24;
@@ -25,6 +28,9 @@ const WINDOW: Duration = Duration::from_millis(500);
 const WORTH: f64 = 1.04;
 /// Windows without a step, after one that brought nothing.
 const REST: u32 = 16;
+/// One answer in so many may ask to slow down, and is repeated and no more: S3 says so now and then
+/// while it spreads a prefix over more servers, and halving each time would end with one fetcher.
+const SELDOM: u64 = 50;
 /// Windows without a step up, after S3 asked to slow down.
 const PENANCE: u32 = 20;
 /// What an object counts beyond its bytes: small ones cost their requests.
@@ -74,8 +80,8 @@ impl Fetchers {
     }
 
     /// Counts bytes that came, or [`OBJECT`] for each object that is there, and steers where a
-    /// window is over; `slow_downs` is how often S3 asked to slow down since the start.
-    pub fn brought(&self, bytes: u64, slow_downs: u64) {
+    /// window is over; `answers` is what S3 has said since the start.
+    pub fn brought(&self, bytes: u64, answers: Answers) {
         self.brought.fetch_add(bytes, Ordering::Relaxed);
         let mut course = self.course.lock().unwrap_or_else(PoisonError::into_inner);
         let (course, since) = &mut *course;
@@ -87,8 +93,8 @@ impl Fetchers {
         let rate = self.brought.swap(0, Ordering::Relaxed) as f64 / elapsed.as_secs_f64();
         let busy = self.semaphore.available_permits() == 0;
         let before = course.fetchers;
-        course.steer(rate, slow_downs, busy);
-        tracing::debug!(fetchers = course.fetchers, rate, slow_downs, "fetchers");
+        course.steer(rate, answers, busy);
+        tracing::debug!(fetchers = course.fetchers, rate, ?answers, "fetchers");
         self.resize(before, course.fetchers);
     }
 
@@ -151,18 +157,26 @@ struct Course {
     tried: Option<(f64, usize)>,
     /// Windows still to pass before the next step up.
     rest: u32,
-    slow_downs: u64,
+    /// Until the last window.
+    answers: Answers,
 }
 
 impl Course {
     fn new(ceiling: usize) -> Self {
-        Self { fetchers: START.min(ceiling), ceiling, tried: None, rest: 0, slow_downs: 0 }
+        Self {
+            fetchers: START.min(ceiling),
+            ceiling,
+            tried: None,
+            rest: 0,
+            answers: Answers::default(),
+        }
     }
 
     /// Takes what one window brought, in any unit a second; `busy` where every fetcher was in use.
-    fn steer(&mut self, rate: f64, slow_downs: u64, busy: bool) {
-        if slow_downs > self.slow_downs {
-            self.slow_downs = slow_downs;
+    fn steer(&mut self, rate: f64, answers: Answers, busy: bool) {
+        let before = mem::replace(&mut self.answers, answers);
+        let slow_downs = answers.slow_downs.saturating_sub(before.slow_downs);
+        if slow_downs.saturating_mul(SELDOM) > answers.all.saturating_sub(before.all) {
             self.fetchers = (self.fetchers / 2).max(1);
             (self.tried, self.rest) = (None, PENANCE);
             return;
@@ -189,7 +203,7 @@ mod tests {
     /// Runs the course against a server that gives this rate to so many fetchers.
     fn sail(course: &mut Course, windows: u32, rate: impl Fn(usize) -> f64) {
         for _ in 0..windows {
-            course.steer(rate(course.fetchers), course.slow_downs, true);
+            course.steer(rate(course.fetchers), course.answers, true);
         }
     }
 
@@ -210,16 +224,21 @@ mod tests {
         assert_eq!(course.fetchers, START);
     }
 
+    /// One answer more that asks to slow down, and so many that do not.
+    fn slow_down(course: &mut Course, others: u64) {
+        let Answers { all, slow_downs } = course.answers;
+        let answers = Answers { all: all + others + 1, slow_downs: slow_downs + 1 };
+        course.steer(10.0, answers, true);
+    }
+
     #[test]
     fn a_slow_down_halves_them_and_they_come_back_in_time() {
         let mut course = Course::new(200);
-        course.steer(10.0, 1, true);
+        slow_down(&mut course, 20);
         assert_eq!(course.fetchers, START / 2);
-        course.steer(10.0, 7, true);
+        slow_down(&mut course, 0);
         assert_eq!(course.fetchers, START / 4);
-        for asked in 8..20 {
-            course.steer(10.0, asked, true);
-        }
+        (0..12).for_each(|_| slow_down(&mut course, 20));
         assert_eq!(course.fetchers, 1);
         sail(&mut course, PENANCE, |fetchers| fetchers as f64);
         assert_eq!(course.fetchers, 1);
@@ -228,9 +247,21 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_down_now_and_then_is_repeated_and_no_more() {
+        let mut course = Course::new(200);
+        for _ in 0..60 {
+            let rate = course.fetchers as f64;
+            let Answers { all, slow_downs } = course.answers;
+            let answers = Answers { all: all + 1000, slow_downs: slow_downs + 10 };
+            course.steer(rate, answers, true);
+        }
+        assert_eq!(course.fetchers, 200);
+    }
+
+    #[test]
     fn idle_fetchers_are_no_reason_for_more() {
         let mut course = Course::new(200);
-        (0..50).for_each(|_| course.steer(10.0, 0, false));
+        (0..50).for_each(|_| course.steer(10.0, Answers::default(), false));
         assert_eq!(course.fetchers, START);
     }
 

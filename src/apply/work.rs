@@ -267,7 +267,7 @@ impl Work {
 
     /// Counts what was fetched, so that the number of fetchers can follow.
     pub fn brought(&self, bytes: u64) {
-        self.fetchers.brought(bytes, self.aws.slow_downs());
+        self.fetchers.brought(bytes, self.aws.answers());
     }
 
     /// Writes down what a mutating request did. Blocking for as long as a sync takes.

@@ -27,7 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::error::{About, AwsError, Effect, ErrorKind, classify};
 use super::link::Link;
 use super::retry::Backoff;
-use super::wire::{Tally, http_client};
+use super::wire::{Answers, Tally, http_client};
 use crate::model::Endpoint;
 
 /// How long a request is repeated, unless [`Aws::with_patience`] says otherwise.
@@ -184,9 +184,9 @@ impl Aws {
         self.inner.tally.retries()
     }
 
-    /// How many answers asked for fewer requests.
-    pub fn slow_downs(&self) -> u64 {
-        self.inner.tally.slow_downs()
+    /// How many answers came so far.
+    pub fn answers(&self) -> Answers {
+        self.inner.tally.answers()
     }
 
     pub(crate) fn link(&self) -> Arc<Link> {

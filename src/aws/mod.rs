@@ -55,6 +55,7 @@ pub use parse::{ContentRange, Unreadable, decode_key, read_content_range, read_r
 pub use parts::{Attributes, PartAttributes, PartHead};
 pub use restore::{RestoreAnswer, Wish};
 pub use simulate::{OwnWay, Simulated};
+pub use wire::Answers;
 
 // For the targets in `tests/fuzz`.
 #[cfg(test)]

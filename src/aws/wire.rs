@@ -61,7 +61,17 @@ pub(crate) fn connector(
 pub(crate) struct Tally {
     requests: Mutex<BTreeMap<String, u64>>,
     retries: AtomicU64,
+    answers: AtomicU64,
     slow_downs: AtomicU64,
+}
+
+/// How many answers came since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answers {
+    /// All of them.
+    pub all: u64,
+    /// Those that asked for fewer requests.
+    pub slow_downs: u64,
 }
 
 impl Tally {
@@ -73,15 +83,19 @@ impl Tally {
         self.retries.load(Ordering::Relaxed)
     }
 
-    pub fn slow_downs(&self) -> u64 {
-        self.slow_downs.load(Ordering::Relaxed)
+    pub fn answers(&self) -> Answers {
+        Answers {
+            all: self.answers.load(Ordering::Relaxed),
+            slow_downs: self.slow_downs.load(Ordering::Relaxed),
+        }
     }
 
-    /// Counts an answer that asks for fewer requests.
+    /// Counts an answer, and whether it asks for fewer requests.
     ///
     /// Source: S3 API Reference, "Error responses": SlowDown and the like are 503; 429 is what
     /// other servers say.
     pub fn count_answer(&self, status: u16) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
         if matches!(status, 429 | 503) {
             self.slow_downs.fetch_add(1, Ordering::Relaxed);
         }

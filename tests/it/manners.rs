@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use s3plan_sandbox::{BucketSpec, Effect, ObjectSpec, Rule, World};
+
 use crate::support::bed::{Answer, TestBed};
 use crate::support::job::planned;
+use crate::support::scene::Scene;
+use crate::world::overwrite;
 
 const ESCAPE: char = '\u{1b}';
 
@@ -214,4 +218,66 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+/// Keys that try to steer a terminal: no output of any command lets them, and none is lost.
+#[test]
+fn no_key_steers_a_terminal() {
+    const KEYS: [&str; 7] = [
+        "escape\u{1b}[2J\u{1b}]0;title\u{7}",
+        "c1\u{9b}31m",
+        "lines\r\nbroken",
+        "turned\u{202e}round\u{2066}",
+        "=cmd|' /C calc'!A0",
+        "quoted\"'`\\",
+        "refused\u{1b}[2J\u{9b}",
+    ];
+    let photos = KEYS.into_iter().fold(BucketSpec::new("photos"), |bucket, key| {
+        bucket.object(ObjectSpec::text(key, "some bytes"))
+    });
+    let scene = Scene::retiring(World::default().with(photos), r#"then = "delete-objects""#);
+    let denied = Effect::answer(403, "AccessDenied");
+    scene.sandbox.add_fault(Rule::on("GetObject").key(KEYS[6]).then(denied));
+    let ask = |args: &[&str]| {
+        let answer = scene.bed.s3plan(args);
+        for text in [&answer.stdout, &answer.stderr] {
+            assert_steers_nothing(text, &format!("{args:?}"));
+        }
+        answer
+    };
+    ask(&["plan", "manifest.toml"]).exits(0);
+    ask(&["apply", "--yes"]).exits(1).blames("refused");
+    ask(&["status"]);
+    scene.sandbox.clear_faults();
+    ask(&["apply", "--yes"]).exits(3);
+    let gate = format!("photos@{}", scene.evidence("photos"));
+    scene.sandbox.step(&overwrite("photos", KEYS[1]));
+    ask(&["apply", "--yes", "--approve", &gate]).exits(4).blames("left alone");
+    for command in ["status", "show", "verify", "info", "state list", "state show photos"] {
+        for form in ["", "--json", "--md", "--verbose"] {
+            let args: Vec<&str> =
+                command.split(' ').chain(Some(form).filter(|f| !f.is_empty())).collect();
+            ask(&args);
+        }
+    }
+    for file in ["plans/manifest.plan.toml", ".s3plan/audit.jsonl"] {
+        assert_steers_nothing(&scene.bed.read(file), file);
+    }
+    let reports = fs::read_dir(scene.bed.path(".s3plan/reports")).expect("reports");
+    for report in reports {
+        let report = report.expect("a report").path();
+        assert_steers_nothing(&fs::read_to_string(&report).expect("words"), "a report");
+    }
+    assert_eq!(scene.known("photos").len(), KEYS.len());
+}
+
+#[track_caller]
+fn assert_steers_nothing(text: &str, told: &str) {
+    let steers =
+        |c: char| (c.is_control() && !"\n\t".contains(c)) || "\u{202e}\u{2066}".contains(c);
+    assert!(
+        !text.contains(steers),
+        "{told}: {:?}",
+        text.lines().find(|line| line.contains(steers))
+    );
 }

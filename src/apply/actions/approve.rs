@@ -1,5 +1,6 @@
 //! `approve`: the gate. Shows the evidence, and opens only on a person's yes to exactly that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apply::end::{End, Trouble};
@@ -20,8 +21,13 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// New or changed objects that are named one by one.
 const NAMED: usize = 100;
 
-pub(super) async fn run(work: &Work, shared: &Shared, action: &Action) -> Result<End, Trouble> {
-    name_what_moved(work).await?;
+pub(super) async fn run(
+    work: &Arc<Work>,
+    shared: &Shared,
+    action: &Action,
+) -> Result<End, Trouble> {
+    let look = Arc::clone(work);
+    shared.apart(async move { name_what_moved(&look).await }).await?;
     let form = form_of(work)?;
     let Gathered { evidence, caveats } = blocking(|| gather(work, form))?;
     let done = End::Done { objects: evidence.objects(), bytes: evidence.bytes() };

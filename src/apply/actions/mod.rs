@@ -29,9 +29,18 @@ use crate::model::{Action, ActionKind};
 /// Runs one action to its end. Looks first: what is so already is not done again.
 pub(super) async fn run(
     work: &Arc<Work>,
-    shared: &Shared,
+    shared: &Arc<Shared>,
     action: &Action,
 ) -> Result<End, Trouble> {
+    if matches!(action.kind, ActionKind::AwaitRestore | ActionKind::Approve) {
+        // They wait for hours.
+        return act(work, shared, action).await;
+    }
+    let (work, all, action) = (Arc::clone(work), Arc::clone(shared), action.clone());
+    shared.apart(async move { act(&work, &all, &action).await }).await
+}
+
+async fn act(work: &Arc<Work>, shared: &Shared, action: &Action) -> Result<End, Trouble> {
     match action.kind {
         ActionKind::SetPolicy => set_policy::run(work, action).await,
         ActionKind::Restore => restore::run(work, action).await,
