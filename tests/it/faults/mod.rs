@@ -68,7 +68,7 @@
 //! | S12 | audit log, state, plain files and disk disagree, or are torn | `state::an_audit_log_that_disagrees_…`, `state::a_state_that_claims_more_…`, `state::torn_files_…` | the safer reading wins |
 //! | K1, K2 | hostile keys, twins | `archive::every_key_comes_home_…`, `archive/keymap/tests::awkward_keys_…`, `fuzz/targets::key_map` | one path each, inside |
 //! | K3 | links, pipes, devices planted before and during a run | `destination::what_was_planted_before_…`, `destination::what_is_planted_during_…` | nothing outside changes, nothing hangs |
-//! | K4 | keys that attack terminals | `manners::a_narrow_terminal_…`, `manifest/tests/hostile::nothing_that_a_terminal_obeys_…` | escaped; that every output does is missing |
+//! | K4 | keys that attack terminals | `manners::no_key_steers_…`, `manifest/tests/hostile::nothing_that_a_terminal_obeys_…` | escaped in every output; the plan with them is applied |
 //! | I1, I2 | hostile manifests, many globs | `manifest/tests/hostile::nesting_and_repetition_…`, `manifest/tests/hostile::ten_thousand_globs_…` | errors in bounded time |
 //! | I4 | texts from outside, mangled: manifest, plan, keys, XML, `Content-Range`, ETags, checksums, heads, `objects.jsonl`, policies (I3) | `fuzz/targets::policy_documents` and its neighbours | no panic; what is read prints and reads the same |
 //! | T1 | SIGINT, SIGTERM, SIGHUP; twice | `signals::one_signal_…`, `signals::two_signals_…`, `signals::a_run_that_only_waits_…` | 130, says how to go on |
