@@ -20,6 +20,8 @@ use crate::failpoint;
 pub(super) const SCHEMA: u32 = 1;
 /// Enough for speed, and a bound on memory; redb's own default is 1 GiB.
 const CACHE_BYTES: usize = 64 << 20;
+/// While every page is read once, none is worth keeping.
+const CACHE_BYTES_OF_CHECK: usize = 4 << 20;
 /// A process that was just killed gives its locks back a moment later.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(50);
@@ -97,7 +99,10 @@ fn open_to_write(path: &Path, holder: &str, check: Check) -> Result<Opened, Stat
         create(path)?;
     }
     refuse_newer(path)?;
-    let db = patiently(path, || builder(check).open(path).map(Db::Write))?;
+    if check == Check::EveryPage {
+        drop(patiently(path, || builder(check).open(path))?);
+    }
+    let db = patiently(path, || builder(Check::Plain).open(path).map(Db::Write))?;
     migrate(path, &db)?;
     Ok(Opened { db, lock })
 }
@@ -127,7 +132,10 @@ fn open_to_read(path: &Path) -> Result<Opened, StateError> {
 
 pub(super) fn builder(check: Check) -> Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
+    builder.set_cache_size(match check {
+        Check::Plain => CACHE_BYTES,
+        Check::EveryPage => CACHE_BYTES_OF_CHECK,
+    });
     builder.set_check_integrity_on_open(check == Check::EveryPage);
     builder
 }
