@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 
 use super::error::{ArchiveError, is_shortage};
-use super::medium::{Readback, Unwritten, drop_cache};
+use super::medium::{Readback, Unwritten, drop_cache, sync_all};
 use super::open::Archive;
 use super::publish::{ONE_SYNC_FROM, rename_new, sync_folder};
 use super::staged::set_mtime;
@@ -78,7 +78,7 @@ impl Archive {
             });
         }
         if group {
-            self.sync_all().map_err(ArchiveError::io("sync", self.to()))?;
+            sync_all(self.root().fd()).map_err(ArchiveError::io("sync", self.to()))?;
             return Ok(outcomes);
         }
         for folder in folders.into_iter().rev() {

@@ -84,10 +84,9 @@ impl Archive {
     /// where that is cheaper than one by one, and else when each is read. A failure is no trouble
     /// here: each file is then synced by itself, and what was lost reads back differently.
     pub fn settle(&self, files: usize) -> Settled {
-        let at_once = files >= ONE_SYNC_FROM && self.medium() == Readback::Medium;
-        let unwritten = match at_once.then(|| self.sync_all()) {
-            Some(Ok(())) => Unwritten::Nothing,
-            Some(Err(_)) | None => Unwritten::Perhaps,
+        let unwritten = match files >= ONE_SYNC_FROM {
+            true => settle(self.root().fd()),
+            false => Unwritten::Perhaps,
         };
         Settled { archive: self.clone(), unwritten }
     }
@@ -117,10 +116,34 @@ impl Archive {
     }
 }
 
+/// Writes down whatever of a folder's file system still waits in memory, so that no file has to be
+/// synced by itself before it is read back: each would wait for the medium, however clean it is.
+pub(super) fn settle(folder: impl AsFd) -> Unwritten {
+    match medium_of(&folder) {
+        Readback::Medium if sync_all(folder).is_ok() => Unwritten::Nothing,
+        Readback::Medium | Readback::Client => Unwritten::Perhaps,
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(super) fn sync_all(folder: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(folder)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn sync_all(_: impl AsFd) -> io::Result<()> {
+    // Never asked for: `medium_of` answers `Client` here.
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// The SHA-256 of a file and its size in bytes, after dropping what this machine has of it in
 /// memory; says how many bytes more it has read.
-pub(super) fn sha256_cold(file: &File, on: &mut dyn FnMut(u64)) -> io::Result<([u8; 32], u64)> {
-    drop_cache(file, Unwritten::Perhaps)?;
+pub(super) fn sha256_cold(
+    file: &File,
+    unwritten: Unwritten,
+    on: &mut dyn FnMut(u64),
+) -> io::Result<([u8; 32], u64)> {
+    drop_cache(file, unwritten)?;
     let mut running = Sha256::new();
     let size = read(file, Way::Ahead, &mut |bytes| {
         running.update(bytes);

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::beneath::{create_in, is_not_a_folder};
 use super::error::ArchiveError;
-use super::medium::Readback;
+use super::medium::{Readback, sync_all};
 use super::open::Archive;
 use super::staged::Staged;
 use crate::failpoint;
@@ -80,7 +80,7 @@ impl Archive {
             let sync = |mut file: Staged| file.sync().map(|()| file);
             return staged.into_iter().map(sync).collect();
         }
-        let error = self.sync_all().err();
+        let error = sync_all(self.root().fd()).err();
         let judge = |file: Staged| match &error {
             None => file.check().map(|()| file),
             Some(e) => Err(self.sync_failed(e)),
@@ -135,7 +135,7 @@ impl Archive {
         let synced = if placed().next().is_none() {
             Ok(())
         } else if group {
-            self.sync_all()
+            sync_all(self.root().fd())
         } else {
             // Up to the root, for any of them may be new, and made by another thread.
             let folders: BTreeSet<&str> = placed()
@@ -143,7 +143,7 @@ impl Archive {
                 .chain([""])
                 .collect();
             if folders.len() >= ONE_SYNC_FROM && self.medium() == Readback::Medium {
-                self.sync_all()
+                sync_all(self.root().fd())
             } else {
                 folders.into_iter().rev().try_for_each(|folder| sync_folder(self, folder))
             }
@@ -160,17 +160,6 @@ impl Archive {
     fn unname(&self, path: &str) -> io::Result<()> {
         let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
         Ok(unlinkat(self.root().folder(above)?, name, AtFlags::empty())?)
-    }
-
-    #[cfg(target_os = "linux")]
-    pub(super) fn sync_all(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(self.root().fd())?)
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn sync_all(&self) -> io::Result<()> {
-        // Never asked for: `medium_of` answers `Client` here.
-        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn sync_failed(&self, error: &io::Error) -> ArchiveError {

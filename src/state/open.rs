@@ -18,8 +18,9 @@ use crate::failpoint;
 
 /// The schema that this s3plan writes.
 pub(super) const SCHEMA: u32 = 1;
-/// Enough for speed, and a bound on memory; redb's own default is 1 GiB.
-const CACHE_BYTES: usize = 64 << 20;
+/// Rows are read and written in their order, so that more brings nothing; what is cached is memory of
+/// whichever thread read it. redb's own default is 1 GiB.
+const CACHE_BYTES: usize = 12 << 20;
 /// While every page is read once, none is worth keeping.
 const CACHE_BYTES_OF_CHECK: usize = 4 << 20;
 /// A process that was just killed gives its locks back a moment later.

@@ -11,7 +11,7 @@ use rustix::fs::FileType;
 use super::{Lines, MANIFEST};
 use crate::archive::ArchiveError;
 use crate::archive::keymap::PAYLOAD;
-use crate::archive::medium::sha256_cold;
+use crate::archive::medium::{Unwritten, sha256_cold};
 use crate::archive::open::Archive;
 use crate::archive::verify::extra::{HELD, mark};
 use crate::archive::walk::{Found, walk};
@@ -88,7 +88,8 @@ pub(super) fn find(
             Some(sha256) => {
                 (sha256, file.metadata().map_err(ArchiveError::io("look at", at()))?.len())
             }
-            None => sha256_cold(&file, &mut |_| {}).map_err(ArchiveError::io("read", at()))?,
+            None => sha256_cold(&file, Unwritten::Perhaps, &mut |_| {})
+                .map_err(ArchiveError::io("read", at()))?,
         };
         strays.files.push(Stray { path, sha256, size });
     }

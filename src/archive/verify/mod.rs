@@ -14,7 +14,7 @@ use super::bag::{BAGIT, BagRow, Line, Lines, MANIFEST, OBJECTS, Rows, TAG_MANIFE
 use super::beneath::{Root, is_not_a_folder};
 use super::error::ArchiveError;
 use super::keymap::PAYLOAD;
-use super::medium::sha256_cold;
+use super::medium::{Unwritten, settle, sha256_cold};
 use super::open::{Owner, open_plain};
 
 /// The bag's own files that every archive has.
@@ -147,9 +147,12 @@ pub fn verify(
     if root.stat(MANIFEST).is_err() && root.stat(TAG_MANIFEST).is_err() {
         return Err(ArchiveError::NotSealed(to.to_owned()));
     }
-    let to = to.to_owned();
-    let mut check =
-        Check { root, to, depth, on, report: VerifyReport::default(), read: 0, present: 0 };
+    let unwritten = match depth {
+        Depth::Quick => Unwritten::Perhaps,
+        Depth::Full => settle(root.fd()),
+    };
+    let (to, report) = (to.to_owned(), VerifyReport::default());
+    let mut check = Check { root, to, depth, unwritten, on, report, read: 0, present: 0 };
     check.description();
     check.tag_files();
     check.payload();
@@ -161,6 +164,7 @@ struct Check<'a> {
     root: Rc<Root>,
     to: PathBuf,
     depth: Depth,
+    unwritten: Unwritten,
     on: &'a mut dyn FnMut(VerifyTick<'_>),
     report: VerifyReport,
     /// Bytes read so far, for the ticks.
@@ -230,7 +234,7 @@ impl Check<'_> {
     fn tag_file(&mut self, path: &str, expected: &[u8; 32]) {
         let read = open_plain(&self.root, &self.to, path).and_then(|file| {
             let at = self.to.join(path);
-            sha256_cold(&file, &mut |_| {}).map_err(ArchiveError::io("read", at))
+            sha256_cold(&file, self.unwritten, &mut |_| {}).map_err(ArchiveError::io("read", at))
         });
         match read {
             Ok((sha256, _)) if sha256 == *expected => {}
@@ -328,7 +332,7 @@ impl Check<'_> {
             return if same { Ok(expected) } else { Err(What::Touched { expected_ms, actual_ms }) };
         }
         let (on, read, files) = (&mut self.on, &mut self.read, self.report.files - 1);
-        let back = sha256_cold(&file, &mut |bytes| {
+        let back = sha256_cold(&file, self.unwritten, &mut |bytes| {
             *read += bytes;
             on(VerifyTick::Checked { files, bytes: *read });
         });
