@@ -118,8 +118,8 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) struct Counting(pub Arc<Tally>);
 
-/// Answers are read into memory up to so many bytes; a thousand keys of 1024 bytes, as their XML
-/// might be at the most, are a quarter of it. The bodies of objects are not answers in this sense.
+/// Answers are read into memory up to so many bytes: many times what a page of a thousand of the
+/// longest keys takes. The bodies of objects are not answers in this sense.
 const LARGEST: usize = 64 << 20;
 
 /// In the query of an address that the SDK only signs: no such request ever leaves.
