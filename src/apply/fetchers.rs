@@ -26,8 +26,11 @@ const DESCRIPTORS_A_FETCHER: u64 = 3;
 const WINDOW: Duration = Duration::from_millis(500);
 /// A step up has to bring this much to be kept.
 const WORTH: f64 = 1.04;
-/// Windows without a step, after one that brought nothing.
-const REST: u32 = 16;
+/// Windows without a step, after one that brought nothing; twice as many after each further one in a
+/// row, for the first may have met a bad moment, and up to [`REST_MOST`].
+const REST: u32 = 2;
+/// The most of them.
+const REST_MOST: u32 = 16;
 /// One answer in so many may ask to slow down, and is repeated and no more: S3 says so now and then
 /// while it spreads a prefix over more servers, and halving each time would end with one fetcher.
 const SELDOM: u64 = 50;
@@ -157,6 +160,8 @@ struct Course {
     tried: Option<(f64, usize)>,
     /// Windows still to pass before the next step up.
     rest: u32,
+    /// How many they are after the next step that brings nothing.
+    next_rest: u32,
     /// Until the last window.
     answers: Answers,
 }
@@ -168,6 +173,7 @@ impl Course {
             ceiling,
             tried: None,
             rest: 0,
+            next_rest: REST,
             answers: Answers::default(),
         }
     }
@@ -181,11 +187,13 @@ impl Course {
             (self.tried, self.rest) = (None, PENANCE);
             return;
         }
-        if let Some((before, fetchers)) = self.tried.take()
-            && rate < before * WORTH
-        {
-            (self.fetchers, self.rest) = (fetchers, REST);
-            return;
+        if let Some((before, fetchers)) = self.tried.take() {
+            if rate < before * WORTH {
+                (self.fetchers, self.rest) = (fetchers, self.next_rest);
+                self.next_rest = (self.next_rest * 2).min(REST_MOST);
+                return;
+            }
+            self.next_rest = REST;
         }
         if self.rest > 0 {
             self.rest -= 1;
@@ -229,6 +237,16 @@ mod tests {
         let Answers { all, slow_downs } = course.answers;
         let answers = Answers { all: all + others + 1, slow_downs: slow_downs + 1 };
         course.steer(10.0, answers, true);
+    }
+
+    #[test]
+    fn one_bad_moment_does_not_keep_them_few() {
+        let mut course = Course::new(200);
+        sail(&mut course, 1, |fetchers| fetchers as f64);
+        sail(&mut course, 1, |_| 1.0);
+        assert_eq!(course.fetchers, START);
+        sail(&mut course, 20, |fetchers| fetchers as f64);
+        assert_eq!(course.fetchers, 200);
     }
 
     #[test]
