@@ -53,8 +53,10 @@ impl Shared {
         let thread = spawn_blocking(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    end = job => end,
+                    // First, so that not one step more is taken.
+                    biased;
                     _ = dropped => Err(Trouble::Ends(End::Parked)),
+                    end = job => end,
                 }
             })
         });
