@@ -210,6 +210,7 @@ async fn keep(
             () = work.clock.sleep(BATCH_AGE) => {}
         }
         let kept = keep_batch(work, place, batch, &mut tally, &mut early)?;
+        early.withdraw(work, place)?;
         early.begin(work, place, kept);
         work.tick(action, tally.objects, tally.bytes)?;
         if tally.failed >= FAILURES {

@@ -1,6 +1,7 @@
 //! Reads files back from the medium, a few at a time, and holds each against what was received.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
@@ -173,8 +174,14 @@ impl Early {
             self.note_lot(work, lot?, &mut batch);
         }
         blocking(|| work.state.commit(batch))?;
+        self.withdraw(work, place)
+    }
+
+    /// Takes files that were found wrong by now out of the archive, so that they are never more than
+    /// a few lots: all files of a bad medium are wrong.
+    pub fn withdraw(&mut self, work: &Work, place: &Archive) -> Result<(), Trouble> {
         let mut wrong = Vec::new();
-        for (number, path) in self.differs {
+        for (number, path) in mem::take(&mut self.differs) {
             let Some(row) = blocking(|| work.state.row(work.name(), number))? else { continue };
             if tell_wrong(work, &row, &path, &Fault::Differs)? {
                 wrong.push((number, path));
