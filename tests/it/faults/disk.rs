@@ -3,7 +3,7 @@
 //! the test's own; where either is not to be had, the test says so by name.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -92,10 +92,7 @@ fn a_medium_that_never_reads_back_is_not_trusted() {
     let range = Range::of(COLD);
     let scene = range.scene();
     let file = scene.bed.path("archive/cold/data/glacier/1");
-    let script = format!(
-        "exec strace -f -qq -o /dev/null -P {} -e inject=read,pread64:error=EIO $APPLY",
-        file.display()
-    );
+    let script = watching(&file, "-e inject=read,pread64:error=EIO");
     let answer = range.run_in_shell(&scene, &script);
     assert_eq!(answer.code, Some(1), "{answer}");
     assert!(answer.stderr.contains("is not to be trusted"), "{answer}");
@@ -104,7 +101,7 @@ fn a_medium_that_never_reads_back_is_not_trusted() {
     range.finish(&scene, 3, "a medium that reads again");
 }
 
-/// The first look finds the file empty, a later one finds it whole: what was wrong once is not
+/// The first look finds another bit in a file, a later one finds it right: what was wrong once is not
 /// trusted because it is right later.
 #[test]
 fn a_file_that_reads_wrong_once_is_fetched_anew() {
@@ -114,16 +111,67 @@ fn a_file_that_reads_wrong_once_is_fetched_anew() {
     let range = Range::of(COLD);
     let scene = range.scene();
     let file = scene.bed.path("archive/cold/data/glacier/1");
-    let script = format!(
-        "exec strace -f -qq -o /dev/null -P {} -e inject=read,pread64:retval=0:when=1 $APPLY",
-        file.display()
-    );
-    let answer = range.run_in_shell(&scene, &script);
-    // Each thread's first look, to be exact: where every round meets a new thread, the medium is
-    // given up for this run.
-    assert!(matches!(answer.code, Some(0 | 1)), "{answer}");
-    assert!(fetches(&scene, "glacier/1") > 1, "{answer}");
+    // Whoever is about to read the file stands still, and all others with it.
+    let inject = "-D -e trace=fadvise64 -e inject=fadvise64:signal=STOP";
+    let mut run = scene.bed.spawn_shell(&range.script(&watching(&file, inject)), &[]);
+    let mut right = None;
+    let (mut looks, mut still) = (0, 0);
+    while !run.has_ended() {
+        still = if file.exists() && stands_still(run.id()) { still + 1 } else { 0 };
+        // Long enough not to be one moment of many system calls.
+        if still == 10 {
+            (looks, still) = (looks + 1, 0);
+            match &right {
+                None => {
+                    let bytes = fs::read(&file).expect("a file");
+                    let mut wrong = bytes.clone();
+                    wrong[0] ^= 1;
+                    fs::write(&file, wrong).expect("a wrong file");
+                    right = Some(bytes);
+                }
+                Some(bytes) => fs::write(&file, bytes).expect("a right file"),
+            }
+            run.signal(Signal::CONT);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    run.wait().exits(0);
+    assert!(looks > 1, "looked at {looks} times");
+    assert_eq!(fetches(&scene, "glacier/1"), 2, "at first, and anew");
     range.finish(&scene, 3, "a medium that reads wrong once");
+}
+
+/// A file system that takes the wish to read past the cache, and then no such reading.
+#[test]
+fn a_medium_that_is_not_read_past_the_cache_is_read_through_it() {
+    if !can_strace("a_medium_that_is_not_read_past_the_cache_is_read_through_it") {
+        return;
+    }
+    let range = Range::of(COLD);
+    for inject in ["fcntl:error=EINVAL", "read:error=EINVAL:when=1"] {
+        let scene = range.scene();
+        let file = scene.bed.path("archive/cold/data/glacier/1");
+        let script = watching(&file, &format!("-e inject={inject}"));
+        range.run_in_shell(&scene, &script).exits(0);
+        assert_eq!(fetches(&scene, "glacier/1"), 1, "{inject}");
+        range.finish(&scene, 3, inject);
+    }
+}
+
+/// Applies with system calls on one file watched.
+fn watching(file: &Path, how: &str) -> String {
+    format!("exec strace -f -qq -o /dev/null -P {} {how} $APPLY", file.display())
+}
+
+/// Whether all threads of a process that is traced are stopped; one alone is so at each system call.
+fn stands_still(process: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    let stopped = |thread: PathBuf| {
+        let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, behind)| behind.trim_start().starts_with(['t', 'T']))
+    };
+    let threads: Vec<bool> = threads.flatten().map(|thread| stopped(thread.path())).collect();
+    !threads.is_empty() && threads.into_iter().all(|stopped| stopped)
 }
 
 fn fetches(scene: &Scene, key: &str) -> usize {

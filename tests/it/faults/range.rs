@@ -240,8 +240,13 @@ impl Range {
     /// The same under a shell script, in which `$APPLY` is the command line, and `$ARGS` what comes
     /// behind the program.
     pub fn run_in_shell(&self, scene: &Scene, script: &str) -> Answer {
+        scene.bed.shell(&self.script(script))
+    }
+
+    /// Such a script as the shell takes it.
+    pub fn script(&self, script: &str) -> String {
         let script = script.replace("$APPLY", "\"$S3PLAN\" $ARGS");
-        scene.bed.shell(&script.replace("$ARGS", &self.apply.join(" ")))
+        script.replace("$ARGS", &self.apply.join(" "))
     }
 
     /// Whatever has a name among an archive's objects holds all that belongs under it.
