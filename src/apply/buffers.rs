@@ -1,5 +1,5 @@
-//! Memory for bodies on their way to the disk: so much for all of them together, in buffers that
-//! are used again.
+//! Memory for bodies on their way from their connections to the disk: so much for all of them
+//! together, in buffers that are used again.
 //!
 //! Bytes are copied into them. As they came, the least of them would keep the whole buffer that
 //! their connection reads into, which hyper makes as large as 408 KiB. And buffers that go back to
@@ -13,8 +13,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How many bytes a buffer takes.
 pub const BUFFER: usize = 64 << 10;
-/// Buffers in all: 48 MiB. However many bodies are under way, memory stays flat.
-const BUFFERS: usize = 768;
+/// Buffers in all: 32 MiB. However many bodies are under way, memory stays flat.
+const BUFFERS: usize = 512;
+/// What the connection of a body that comes fast reads into at most.
+///
+/// Source: hyper, `DEFAULT_MAX_BUFFER_SIZE` of `proto/h1/io.rs`.
+const READ: u64 = 408 << 10;
 
 /// The buffers of an apply.
 #[derive(Debug)]
@@ -30,10 +34,12 @@ impl Buffers {
         Arc::new(Self { spare: Mutex::default(), room })
     }
 
-    /// Waits until there is room for so many bytes of a body; they are its own as long as the answer
-    /// lives. To be asked for before the body is, for a body holds its connection.
+    /// Waits until there is room for a body of which so many bytes wait here at most, and for what
+    /// its connection reads of it; they are its own as long as the answer lives. To be asked for
+    /// before the body is, for a body holds its connection.
     pub async fn room(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
-        let buffers = bytes.div_ceil(BUFFER as u64).clamp(1, BUFFERS as u64);
+        let held = bytes.saturating_add(bytes.min(READ));
+        let buffers = held.div_ceil(BUFFER as u64).clamp(1, BUFFERS as u64);
         // Never closed, hence always granted.
         Arc::clone(&self.room).acquire_many_owned(u32::try_from(buffers).ok()?).await.ok()
     }
@@ -112,6 +118,16 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(1), buffers.room(1)).await.is_err());
         drop(all);
         assert!(buffers.room(1).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_body_takes_room_for_what_its_connection_reads_too() {
+        let buffers = Buffers::new();
+        let mut bodies = Vec::new();
+        for _ in 0..BUFFERS / 2 {
+            bodies.push(buffers.room(BUFFER as u64).await);
+        }
+        assert_eq!(buffers.room.available_permits(), 0);
     }
 
     #[test]
