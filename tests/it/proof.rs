@@ -204,21 +204,26 @@ fn a_flipped_bit_is_found_by_every_proof_and_fetched_anew() {
     scene.assert_deleted_with_care();
 }
 
-/// Where S3 holds a checksum of each part, only the bad ones are fetched anew.
+/// Where S3 holds a checksum of each part, only the bad ones are fetched anew; where that breaks off,
+/// only the rest.
 #[test]
 fn of_a_composite_object_only_the_bad_part_is_fetched_anew() {
     let film = ObjectSpec::sized("film", "3MiB")
         .part_sizes(&[1 << 20, 700_000, 348_576, 1 << 20])
         .checksum(Algorithm::Crc32c, ChecksumKind::Composite);
     let flip = Rule::on("GetObject").nth(1).then(Effect::FlipBit { offset: (1 << 20) + 17 });
-    let scene = Scene::retiring(world([film.clone()]).fault(flip), DELETE);
-    scene.apply_through_the_gate(BUCKET).exits(0);
-    assert_eq!(scene.proofs(BUCKET)["film"], "composite CRC32C");
-    // The flipped byte does not count as sent.
-    let probe = LOOKS_AT_THE_PROBE * 52;
-    assert_eq!(scene.sandbox.witness().bytes_sent(), (3 << 20) + 700_000 - 1 + probe);
-    assert_eq!(scene.deleted_keys(), ["film"]);
-    scene.bed.s3plan(["verify"]).exits(0);
+    let cut = Rule::on("GetObject").nth(2).then(Effect::CutBody { after: 300_000 });
+    for faults in [vec![flip.clone()], vec![flip, cut]] {
+        let world = faults.into_iter().fold(world([film.clone()]), World::fault);
+        let scene = Scene::retiring(world, DELETE);
+        scene.apply_through_the_gate(BUCKET).exits(0);
+        assert_eq!(scene.proofs(BUCKET)["film"], "composite CRC32C");
+        // The flipped byte does not count as sent.
+        let probe = LOOKS_AT_THE_PROBE * 52;
+        assert_eq!(scene.sandbox.witness().bytes_sent(), (3 << 20) + 700_000 - 1 + probe);
+        assert_eq!(scene.deleted_keys(), ["film"]);
+        scene.bed.s3plan(["verify"]).exits(0);
+    }
 
     // A part that stays bad is no proof, however often it is asked for.
     let rotten = Rule::on("GetObject").then(Effect::FlipBit { offset: 17 });

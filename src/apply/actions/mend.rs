@@ -5,13 +5,15 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::fetch::Received;
-use crate::apply::end::Trouble;
-use crate::apply::work::Work;
-use crate::archive::ArchiveError;
-use crate::aws::{AwsError, PartAttributes};
+use super::fetch::{Pour, Poured, Received, pour_range};
+use super::pieces;
+use crate::apply::end::{End, Trouble};
+use crate::apply::work::{Work, blocking};
+use crate::archive::{ArchiveError, Staged};
+use crate::aws::PartAttributes;
 use crate::model::{ObjectVersion, ProofKind};
 use crate::proof::{Algorithm, Digests, Hasher, Verdict};
 
@@ -37,20 +39,26 @@ pub(super) async fn mend(
     if bad.is_empty() {
         return Ok(received);
     }
-    let mut pieces = Vec::new();
+    let Received { staged, digests, ladder, headers } = received;
+    let mut patch = Patch { staged, at: 0, received: 0, fault: None };
     for range in bad {
-        match fetch_range(work, object, range).await {
-            Ok(bytes) => pieces.push((range.0, bytes)),
-            Err(_) => return Ok(received),
+        (patch.at, patch.received) = (range.0, 0);
+        match pour_range(work, object, range, None, &mut patch).await {
+            Ok(()) => {}
+            // What it holds now is proven by nothing, as before: it is fetched anew as a whole.
+            Err(Poured::Trouble(Trouble::Ends(End::Failed(_)))) => {
+                return Ok(Received { staged: patch.staged, digests, ladder, headers });
+            }
+            Err(Poured::Trouble(trouble)) => return Err(trouble),
+            Err(Poured::Disk) => {
+                return Err(patch.fault.map_or_else(pieces::stopped, Trouble::from));
+            }
         }
     }
-    let Received { mut staged, ladder, headers, .. } = received;
+    let mut staged = patch.staged;
     let mut hasher = Hasher::new(&ladder);
     let mtime_ms = object.last_modified_ms;
     let (staged, digests) = spawn_blocking(move || -> Result<_, ArchiveError> {
-        for (offset, bytes) in pieces {
-            staged.write_at(offset, &bytes)?;
-        }
         staged.reread(&mut |bytes| hasher.update(bytes))?;
         staged.set_mtime(mtime_ms)?;
         staged.park()?;
@@ -61,8 +69,31 @@ pub(super) async fn mend(
     Ok(Received { staged, digests, ladder, headers })
 }
 
+/// Where the bytes of a part go: over those that came before.
+struct Patch {
+    staged: Staged,
+    /// Where the part begins.
+    at: u64,
+    /// How much of it came.
+    received: u64,
+    fault: Option<ArchiveError>,
+}
+
+impl Pour for Patch {
+    fn received(&self) -> u64 {
+        self.received
+    }
+
+    async fn pour(&mut self, chunk: Bytes) -> Result<(), ()> {
+        let at = self.at + self.received;
+        let written = blocking(|| self.staged.write_at(at, &chunk));
+        self.received += chunk.len() as u64;
+        written.map_err(|error| self.fault = Some(error))
+    }
+}
+
 /// The ranges of the parts that differ from what S3 says of them; empty where S3 does not tell, and
-/// where so much differs that the whole may as well be fetched.
+/// where all of them differ.
 fn bad_parts(
     told: &[PartAttributes],
     sizes: &[u64],
@@ -85,27 +116,8 @@ fn bad_parts(
         }
         first = end;
     }
-    // The bad parts are held in memory together.
-    let bytes: u64 = bad.iter().map(|(first, end)| end - first).sum();
-    if bytes > MOST_BYTES || bad.len() == told.len() { Vec::new() } else { bad }
-}
-
-/// More bytes than this are not worth holding in memory.
-const MOST_BYTES: u64 = 64 << 20;
-
-async fn fetch_range(
-    work: &Work,
-    object: &ObjectVersion,
-    range: (u64, u64),
-) -> Result<Vec<u8>, AwsError> {
-    let version = object.version_id.as_deref();
-    let mut got = work.door.get(&object.key, version, &object.etag, Some(range)).await?;
-    let mut bytes = Vec::new();
-    while let Some(chunk) = got.body.chunk().await? {
-        work.throttle.pass(chunk.len()).await;
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
+    // Where all of them differ the whole may as well be fetched.
+    if bad.len() == told.len() { Vec::new() } else { bad }
 }
 
 #[cfg(test)]

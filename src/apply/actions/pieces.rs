@@ -276,7 +276,8 @@ fn digest(
     Ok(Some(hasher.finish()))
 }
 
-fn stopped() -> Trouble {
+/// Why, where nobody says.
+pub(super) fn stopped() -> Trouble {
     Trouble::Ends(End::Failed("the writing of its file stopped early".into()))
 }
 
