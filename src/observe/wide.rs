@@ -17,7 +17,9 @@
 //! its turn waits in nameless files (see [`super::spool`]).
 
 use std::future::Future;
+use std::num::NonZero;
 use std::path::Path;
+use std::thread;
 
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
@@ -29,8 +31,11 @@ use super::spool::{Pile, Spool};
 use crate::aws::{AwsError, Bucket, ListCursor, Listing, Page, Pages};
 use crate::model::ObjectVersion;
 
-/// Requests under way at a time.
+/// Requests under way at a time, at most.
 const LANES: usize = 32;
+/// And for each processor: reading one's page takes some 6 ms of it, so that more would only wait,
+/// each with its page in memory.
+const LANES_A_PROCESSOR: usize = 8;
 /// Pages that had to be fetched for each request that was only worth a try.
 const PAGES_A_GUESS: f64 = 16.0;
 /// Tries in advance, so that a listing is wide before many pages have paid for it; one for each two
@@ -137,6 +142,8 @@ enum Came<R> {
 
 struct Drive<K: Keys> {
     source: K,
+    /// Requests under way at a time.
+    lanes: usize,
     pile: Pile,
     /// In key order.
     segments: Vec<Segment<K::From>>,
@@ -163,8 +170,10 @@ impl<K: Keys> Drive<K> {
             open: Some(usize::MAX),
             ..Segment::new(0, Spool::new(&pile))
         };
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             source,
+            lanes: (processors * LANES_A_PROCESSOR).min(LANES),
             pile,
             segments: vec![first],
             under_way: JoinSet::new(),
@@ -206,7 +215,7 @@ impl<K: Keys> Drive<K> {
     /// Sends what can be sent.
     fn ask(&mut self) {
         for segment in &mut self.segments {
-            if self.under_way.len() >= LANES {
+            if self.under_way.len() >= self.lanes {
                 return;
             }
             if let Some(mut run) = segment.run.take() {
@@ -217,7 +226,7 @@ impl<K: Keys> Drive<K> {
                 });
             }
         }
-        while self.under_way.len() < LANES && self.can_pay() {
+        while self.under_way.len() < self.lanes && self.can_pay() {
             let Some((id, place)) = self.best_place() else { return };
             let mut run = self.source.behind(Some(place.0.clone()));
             self.tries += 1;

@@ -1,5 +1,6 @@
 //! Signals and terminals: stopped once, twice, asleep; prompts that nobody answers with a yes.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +34,23 @@ fn one_signal_parks_the_run_and_it_says_how_to_go_on() {
         scene.sandbox.clear_faults();
         range.finish(&scene, 2, &format!("{signal:?}"));
     }
+}
+
+/// It becomes itself once more when it starts, with its allocator told so, and stays the process that
+/// was started.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_keeps_no_free_memory_and_its_name() {
+    let range = Range::of(VERSIONS);
+    let (scene, run) = stuck(&range);
+    let of_process = |what: &str| fs::read_to_string(format!("/proc/{}/{what}", run.id()));
+    let environment = of_process("environ").expect("an environment");
+    assert!(environment.split('\0').any(|var| var == "MIMALLOC_PURGE_DELAY=0"), "{environment}");
+    assert_eq!(of_process("comm").expect("a name"), "s3plan\n");
+    run.signal(Signal::INT);
+    run.wait().exits(130);
+    scene.sandbox.clear_faults();
+    range.finish(&scene, 2, "its memory");
 }
 
 #[test]
