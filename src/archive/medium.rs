@@ -158,10 +158,7 @@ fn read(mut file: &File, way: Way, on: &mut dyn FnMut(&[u8])) -> io::Result<u64>
     if !past && file.metadata()?.len() > BUFFER as u64 {
         read_ahead(file)?;
     }
-    SPACE.with_borrow_mut(|space| {
-        space.resize(BUFFER + ALIGNED, 0);
-        let at = space.as_ptr().align_offset(ALIGNED).min(ALIGNED);
-        let buffer = &mut space[at..at + BUFFER];
+    with_buffer(|buffer| {
         let mut size = 0;
         loop {
             match file.read(buffer) {
@@ -181,6 +178,72 @@ fn read(mut file: &File, way: Way, on: &mut dyn FnMut(&[u8])) -> io::Result<u64>
             }
         }
     })
+}
+
+/// Lends this thread's [`BUFFER`] bytes, aligned.
+fn with_buffer<T>(act: impl FnOnce(&mut [u8]) -> T) -> T {
+    SPACE.with_borrow_mut(|space| {
+        space.resize(BUFFER + ALIGNED, 0);
+        let at = space.as_ptr().align_offset(ALIGNED).min(ALIGNED);
+        act(&mut space[at..at + BUFFER])
+    })
+}
+
+/// A file that is read back while it is still being written, as far as it is durable: past the
+/// kernel's cache, which holds what was written.
+#[derive(Debug)]
+pub struct ReadAlong {
+    file: File,
+    /// Its bytes once it is whole.
+    size: u64,
+    at: u64,
+    running: Fingerprinting,
+}
+
+impl ReadAlong {
+    /// `None` where nothing is read past the cache, or the medium is elsewhere: such a file is read
+    /// back once it is whole.
+    pub(super) fn of(file: File, size: u64) -> Option<Self> {
+        let local = medium_of(&file) == Readback::Medium;
+        (local && past_cache(&file, true)).then(|| Self {
+            file,
+            size,
+            at: 0,
+            running: Fingerprinting::default(),
+        })
+    }
+
+    /// Reads on, as far as the file is durable from its beginning on. Blocking.
+    ///
+    /// # Errors
+    /// The system's; nothing is told of the file then.
+    pub fn read_to(&mut self, durable: u64) -> io::Result<()> {
+        with_buffer(|buffer| {
+            // What is read past the cache has to be aligned, but for the end.
+            while self.at < durable && (durable - self.at >= BUFFER as u64 || durable == self.size)
+            {
+                match self.file.read(buffer) {
+                    Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(read) => {
+                        self.running.update(&buffer[..read]);
+                        self.at += read as u64;
+                    }
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    Err(e) => return Err(e),
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// What it gave; `None` where it was not read to its end.
+    pub fn finish(self) -> Option<ReadBack> {
+        (self.at == self.size).then(|| ReadBack {
+            fingerprint: self.running.finish(),
+            size: self.size,
+            medium: Readback::Medium,
+        })
+    }
 }
 
 /// Sets whether a file is read past the kernel's cache. Answers whether it is.

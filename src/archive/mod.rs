@@ -32,7 +32,7 @@ mod withdraw;
 
 pub use adopt::{Found, TakenIn};
 pub use error::{ArchiveError, Holder};
-pub use medium::{ReadBack, Readback, Settled};
+pub use medium::{ReadAlong, ReadBack, Readback, Settled};
 pub use open::{Archive, Expect, Owner};
 pub use partial::{Partial, Range};
 pub use publish::{Published, TakenBy};

@@ -19,6 +19,7 @@ use rustix::fs::{AtFlags, Dir, unlinkat};
 
 use super::beneath::{create_in, reopen_in};
 use super::error::ArchiveError;
+use super::medium::ReadAlong;
 use super::open::{Archive, Shared};
 use super::staged::{STAGING, Staged, reserve};
 use crate::failpoint;
@@ -113,6 +114,13 @@ impl Partial {
         failpoint::pass("note of a part of an object's file");
         let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
         self.check("note", notes.write_all(lines.as_bytes()).and_then(|()| notes.sync_data()))
+    }
+
+    /// The same file, of so many bytes, to be read back as far as it is noted; `None` where it has to
+    /// be whole for that.
+    pub fn read_along(&self, bytes: u64) -> Option<ReadAlong> {
+        let file = reopen_in(&self.shared.staging, &format!("{}{PART}", self.name)).ok()?;
+        ReadAlong::of(file, bytes)
     }
 
     /// Ends the writing: from here on it is a staged file like others. Its notes go when it goes.

@@ -524,3 +524,31 @@ fn only_the_file_that_was_proven_is_taken_in() {
     assert_eq!(metadata.mtime(), MTIME_MS / 1_000);
     assert!(!at("b").exists());
 }
+
+/// What is read back while a file grows is what lies on the medium, as far as it is durable.
+#[test]
+fn a_file_is_read_back_as_it_grows() {
+    const SIZE: usize = (1 << 20) + 12_345;
+    let (_dir, archive) = archive();
+    let body: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
+    let partial = archive.partial("film", SIZE as u64).expect("a partial file");
+    let Some(mut along) = partial.read_along(SIZE as u64) else {
+        eprintln!("skipped: files here are not read past the cache");
+        return;
+    };
+    let mut first = 0;
+    for end in [300_000, 700_000, SIZE] {
+        partial.write_at(first as u64, &body[first..end]).expect("room");
+        partial.note(&[(first as u64, end as u64)]).expect("durable");
+        along.read_to(end as u64).expect("readable");
+        first = end;
+    }
+    let mut fingerprint = Fingerprinting::default();
+    fingerprint.update(&body);
+    let read = along.finish().expect("all of it");
+    assert_eq!((read.fingerprint, read.size), (fingerprint.finish(), SIZE as u64));
+
+    let mut half = partial.read_along(SIZE as u64).expect("as before");
+    half.read_to(700_000).expect("readable");
+    assert_eq!(half.finish(), None, "half of it is nothing");
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use s3plan_sandbox::{Algorithm, BucketSpec, ChecksumKind, Effect, ObjectSpec, Rule, Step, World};
 
+use crate::faults::disk::{can_strace, watching};
 use crate::support::patience::wait_for;
 use crate::support::scene::Scene;
 
@@ -82,6 +83,27 @@ fn pieces_that_rotted_between_two_runs_are_fetched_again() {
     fs::write(part, zeros).expect("a file");
     comes_home(&scene);
     assert!(scene.sandbox.witness().bytes_sent() > SIZE, "all of it once more");
+}
+
+/// A huge file is read back while its pieces come, past what memory holds of it: where it is not what
+/// was written, nothing is kept of it.
+#[test]
+fn a_huge_file_that_reads_back_differently_is_not_kept() {
+    if !can_strace("a_huge_file_that_reads_back_differently_is_not_kept") {
+        return;
+    }
+    let scene = scene(film());
+    killed_half_way(&scene);
+    let part = staged(&scene, ".part").pop().expect("a partial file");
+    // Its digests are taken by other calls: only the reading back is told of bytes that it was not
+    // given.
+    let lies = watching(&part, "-e inject=read:retval=262144");
+    let script = lies.replace("$APPLY", "\"$S3PLAN\" apply --yes");
+    let answer = scene.bed.shell(&script).exits(1);
+    answer.blames("reads back differently from what was written (3 times)");
+    assert_eq!(staged(&scene, ""), [] as [PathBuf; 0]);
+    assert!(!scene.bed.path("archive/films/data/film").exists());
+    comes_home(&scene);
 }
 
 /// The pieces are the old object's: another one under the key has nothing of them.

@@ -25,7 +25,7 @@ use crate::archive::{Archive, ArchiveError, Published, TakenBy, keymap, space};
 use crate::event::Fact;
 use crate::model::{Action, Number, ObjectHeaders, Proof, Takes};
 use crate::proof::Digests;
-use crate::state::{Batch, Row, Stored, With};
+use crate::state::{Batch, Readback, Row, Stored, With};
 
 /// Files made durable together,
 const BATCH: usize = 1000;
@@ -221,7 +221,7 @@ async fn keep(
     Ok(tally)
 }
 
-/// Answers what is durable now.
+/// Answers what is durable now and was not read back yet.
 fn keep_batch(
     work: &Arc<Work>,
     place: &Arc<Archive>,
@@ -251,13 +251,18 @@ fn keep_batch(
     // Files that the path does not lead to any more are nowhere that anybody would look.
     blocking(|| place.check_in_place())?;
     let mut durable = Vec::with_capacity(kept.len());
-    for Kept { number, stored, headers } in kept {
+    for Kept { number, stored, headers, read } in kept {
         tally.objects += 1;
         tally.bytes += stored.size;
         batch.headers(work.name(), number, headers);
         batch.store(work.name(), number, stored.clone());
         batch.clear_failure(work.name(), number);
-        durable.push((number, stored));
+        match read {
+            Some(how) => {
+                batch.read_back(work.name(), number, how);
+            }
+            None => durable.push((number, stored)),
+        }
     }
     early.note(work, &mut batch)?;
     blocking(|| work.state.commit(batch))?;
@@ -268,6 +273,7 @@ struct Kept {
     number: Number,
     stored: Stored,
     headers: ObjectHeaders,
+    read: Option<Readback>,
 }
 
 /// Publishes staged files. A name that another file has already is never taken from it: equal bytes
@@ -279,12 +285,12 @@ fn publish(place: &Archive, fetched: Vec<Fetched>) -> Result<Vec<Kept>, Trouble>
     while !waiting.is_empty() {
         let mut files = Vec::with_capacity(waiting.len());
         let mut facts = Vec::with_capacity(waiting.len());
-        for Fetched { row, staged, path, digests, proof, headers } in waiting {
+        for Fetched { row, staged, path, digests, proof, headers, read } in waiting {
             files.push((staged, path.clone()));
-            facts.push((row, path, digests, proof, headers));
+            facts.push((row, path, digests, proof, headers, read));
         }
         waiting = Vec::new();
-        for (published, (row, path, digests, proof, headers)) in
+        for (published, (row, path, digests, proof, headers, read)) in
             place.publish(files).into_iter().zip(facts)
         {
             let moved = match published {
@@ -310,12 +316,13 @@ fn publish(place: &Archive, fetched: Vec<Fetched>) -> Result<Vec<Kept>, Trouble>
                 }
             };
             match moved {
+                // Where another file with the same bytes had the name, that one was read just now.
                 None => {
                     let stored = stored(&row, path, &digests, proof);
-                    kept.push(Kept { number: row.number, stored, headers });
+                    kept.push(Kept { number: row.number, stored, headers, read });
                 }
                 Some((staged, path)) => {
-                    waiting.push(Fetched { row, staged, path, digests, proof, headers });
+                    waiting.push(Fetched { row, staged, path, digests, proof, headers, read });
                 }
             }
         }

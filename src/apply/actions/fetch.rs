@@ -11,11 +11,11 @@ use super::pieces;
 use super::sink::{self, Sink};
 use crate::apply::end::{End, Trouble};
 use crate::apply::work::Work;
-use crate::archive::{Archive, Staged, keymap};
+use crate::archive::{Archive, ReadBack, Staged, keymap};
 use crate::aws::{AwsError, Body, ErrorKind, Get, Head};
 use crate::model::{ObjectHeaders, ObjectVersion, Proof, ProofForecast, ProofKind, Unprovable};
 use crate::proof::{self, Digests, Hasher, Ladder, Offer, Verdict};
-use crate::state::Row;
+use crate::state::{Readback, ReadbackKind, Row};
 
 /// Times an object is fetched anew when its bytes turn out wrong.
 const FETCHES: u32 = 3;
@@ -34,6 +34,8 @@ pub(super) struct Fetched {
     pub digests: Digests,
     pub proof: Proof,
     pub headers: ObjectHeaders,
+    /// Whether it was found right on its medium already.
+    pub read: Option<Readback>,
 }
 
 /// What came of bringing one object home.
@@ -70,6 +72,8 @@ pub(super) async fn fetch(
     // What the last download gave, where nothing matched it.
     let mut unmatched: Option<[u8; 32]> = None;
     for _ in 0..FETCHES {
+        // Before anything is read back: what is counted from then on is not counted too late.
+        let at_ms = work.clock.now().as_millisecond();
         let received = match receive(work, place, &row.object, &part_sizes).await {
             Ok(received) => received,
             Err(Trouble::Ends(End::Failed(why))) => {
@@ -78,7 +82,12 @@ pub(super) async fn fetch(
             Err(trouble) => return Err(trouble),
         };
         let received = mend(work, &row.object, received).await?;
-        let Received { staged, digests, ladder, headers } = received;
+        let Received { staged, digests, ladder, headers, read } = received;
+        let written = (digests.fingerprint(), digests.size());
+        if read.is_some_and(|read| (read.fingerprint, read.size) != written) {
+            why = "its file reads back differently from what was written".into();
+            continue;
+        }
         let proof = match ladder.judge(&digests, digests.size()) {
             Verdict::Proven(proof) => proof,
             Verdict::Corrupt(proof) => {
@@ -124,7 +133,8 @@ pub(super) async fn fetch(
             }
         };
         let path = path_of(&row);
-        let fetched = Fetched { row, staged, path, digests, proof, headers };
+        let read = read.map(|_| Readback { kind: ReadbackKind::Medium, at_ms });
+        let fetched = Fetched { row, staged, path, digests, proof, headers, read };
         return Ok(Fetch::Got(Box::new(fetched)));
     }
     Ok(Fetch::Failed {
@@ -139,6 +149,8 @@ pub(super) struct Received {
     pub digests: Digests,
     pub ladder: Ladder,
     pub headers: ObjectHeaders,
+    /// What its medium holds of it, where that was read already.
+    pub read: Option<ReadBack>,
 }
 
 /// Streams one object into the staging folder, digesting on the way.
@@ -183,7 +195,7 @@ async fn receive(
     if headers.tag_count > 0 {
         headers.tags = Some(work.door.tags(&object.key, version).await?);
     }
-    Ok(Received { staged, digests, ladder, headers })
+    Ok(Received { staged, digests, ladder, headers, read: None })
 }
 
 /// The same for a huge one, in pieces.
@@ -203,11 +215,11 @@ async fn receive_huge(
         (headers, ladder) = offered(object, &head, &part_sizes, parts)?;
     }
     let hasher = Hasher::new(&ladder);
-    let (staged, digests) = pieces::receive(work, place, object, &part_sizes, hasher).await?;
+    let (staged, digests, read) = pieces::receive(work, place, object, &part_sizes, hasher).await?;
     if headers.tag_count > 0 {
         headers.tags = Some(work.door.tags(&object.key, version).await?);
     }
-    Ok(Received { staged, digests, ladder, headers })
+    Ok(Received { staged, digests, ladder, headers, read })
 }
 
 /// What the head of an answer offers to prove the object by, with the part sizes known so far.

@@ -39,7 +39,7 @@ pub(super) async fn mend(
     if bad.is_empty() {
         return Ok(received);
     }
-    let Received { staged, digests, ladder, headers } = received;
+    let Received { staged, digests, ladder, headers, .. } = received;
     let mut patch = Patch { staged, at: 0, received: 0, fault: None };
     for range in bad {
         (patch.at, patch.received) = (range.0, 0);
@@ -47,7 +47,8 @@ pub(super) async fn mend(
             Ok(()) => {}
             // What it holds now is proven by nothing, as before: it is fetched anew as a whole.
             Err(Poured::Trouble(Trouble::Ends(End::Failed(_)))) => {
-                return Ok(Received { staged: patch.staged, digests, ladder, headers });
+                let staged = patch.staged;
+                return Ok(Received { staged, digests, ladder, headers, read: None });
             }
             Err(Poured::Trouble(trouble)) => return Err(trouble),
             Err(Poured::Disk) => {
@@ -66,7 +67,7 @@ pub(super) async fn mend(
         Ok((staged, digests))
     })
     .await??;
-    Ok(Received { staged, digests, ladder, headers })
+    Ok(Received { staged, digests, ladder, headers, read: None })
 }
 
 /// Where the bytes of a part go: over those that came before.

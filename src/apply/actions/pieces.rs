@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   pieces not noted yet ─► ranged GETs ─► written in place ─► synced ─► noted
-//!                          (as many as there are            │
-//!                           idle fetchers)                  └─► digests, piece by piece in order
+//!                          (as many as there are            │         │
+//!                           idle fetchers)                  │         └─► read back, in order
+//!                                                           └─► digests, in order
 //! ```
 //!
 //! The digests go by what the file holds, in the order of the object, whoever wrote it: pieces of an
@@ -20,9 +21,10 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use super::fetch::{Pour, Poured, pour_range};
 use crate::apply::end::{End, Trouble};
+use crate::apply::stop::Stop;
 use crate::apply::work::Work;
 use crate::apply::writers::Writers;
-use crate::archive::{Archive, ArchiveError, Partial, Range, Staged};
+use crate::archive::{Archive, ArchiveError, Partial, Range, ReadBack, Staged};
 use crate::model::ObjectVersion;
 use crate::proof::{Digests, Hasher};
 
@@ -37,32 +39,41 @@ const HANDFUL: usize = 256 << 10;
 /// What came is synced and noted so often.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
-/// Fetches an object; its file is whole then, but not proven.
+/// Fetches an object; its file is whole then, but not proven. Gives what the medium holds of it too,
+/// where that could be read meanwhile.
 pub(super) async fn receive(
     work: &Arc<Work>,
     place: &Arc<Archive>,
     object: &ObjectVersion,
     part_sizes: &[u64],
     hasher: Hasher,
-) -> Result<(Staged, Digests), Trouble> {
+) -> Result<(Staged, Digests, Option<ReadBack>), Trouble> {
     let (name, size, archive) = (name_of(object), object.size, Arc::clone(place));
     let partial = spawn_blocking(move || archive.partial(&name, size)).await??;
     let partial = Arc::new(partial);
     let (there, missing) = sort(cut(size, part_sizes), partial.done());
     let (written, to_digest) = mpsc::channel();
+    let (durable, to_read) = mpsc::channel();
     for piece in there {
-        // The receiver lives until the sender is gone.
-        let _ = written.send(piece);
+        // The receivers live until the senders are gone, or want no more.
+        let _ = (written.send(piece), durable.send(piece));
     }
     let digesting = {
-        let partial = Arc::clone(&partial);
-        spawn_blocking(move || digest(&partial, size, &to_digest, hasher))
+        let (partial, stop) = (Arc::clone(&partial), work.stop.clone());
+        spawn_blocking(move || digest(&partial, size, &to_digest, hasher, &stop))
     };
-    let fetched = fetch(work, object, &partial, missing, written).await;
-    let digests = digesting.await??;
+    let reading = {
+        let (partial, stop) = (Arc::clone(&partial), work.stop.clone());
+        spawn_blocking(move || read_back(&partial, size, &to_read, &stop))
+    };
+    let fetched = fetch(work, object, &partial, missing, &Progress { written, durable }).await;
+    let (digests, read) = (digesting.await??, reading.await?);
     fetched?;
     let mtime_ms = object.last_modified_ms;
-    let digests = digests.ok_or_else(stopped)?;
+    let Some(digests) = digests else {
+        work.unless_stopped()?;
+        return Err(stopped());
+    };
     let partial = Arc::into_inner(partial).ok_or_else(stopped)?;
     let staged = spawn_blocking(move || -> Result<Staged, ArchiveError> {
         let mut staged = partial.finish();
@@ -70,7 +81,15 @@ pub(super) async fn receive(
         staged.park()?;
         Ok(staged)
     });
-    Ok((staged.await??, digests))
+    Ok((staged.await??, digests, read))
+}
+
+/// Who is told of pieces.
+struct Progress {
+    /// Of those that are in the file.
+    written: mpsc::Sender<Range>,
+    /// Of those that are durable.
+    durable: mpsc::Sender<Range>,
 }
 
 /// What an object's file is called while it is fetched: the same in every run, as long as it is the
@@ -117,7 +136,7 @@ async fn fetch(
     object: &ObjectVersion,
     partial: &Arc<Partial>,
     missing: Vec<Range>,
-    written: mpsc::Sender<Range>,
+    progress: &Progress,
 ) -> Result<(), Trouble> {
     let mut missing = missing.into_iter().peekable();
     let mut tasks: JoinSet<Result<Range, Trouble>> = JoinSet::new();
@@ -146,30 +165,35 @@ async fn fetch(
                 None => break,
                 Some(ended) => match ended? {
                     Ok(piece) => {
-                        let _ = written.send(piece);
+                        let _ = progress.written.send(piece);
                         unnoted.push(piece);
                     }
                     Err(trouble) => early = Some(trouble),
                 },
             },
-            () = work.clock.sleep(NOTE_EVERY), if note => note_all(partial, &mut unnoted).await?,
+            () = work.clock.sleep(NOTE_EVERY), if note => {
+                note_all(partial, &mut unnoted, progress).await?;
+            }
         }
     }
     tasks.shutdown().await;
-    match early {
-        None => Ok(()),
-        Some(trouble) => {
-            if !unnoted.is_empty() {
-                note_all(partial, &mut unnoted).await?;
-            }
-            Err(trouble)
-        }
+    if !unnoted.is_empty() {
+        note_all(partial, &mut unnoted, progress).await?;
     }
+    early.map_or(Ok(()), Err)
 }
 
-async fn note_all(partial: &Arc<Partial>, unnoted: &mut Vec<Range>) -> Result<(), Trouble> {
+async fn note_all(
+    partial: &Arc<Partial>,
+    unnoted: &mut Vec<Range>,
+    progress: &Progress,
+) -> Result<(), Trouble> {
     let (partial, ranges) = (Arc::clone(partial), std::mem::take(unnoted));
-    Ok(spawn_blocking(move || partial.note(&ranges)).await??)
+    let noted = spawn_blocking(move || partial.note(&ranges).map(|()| ranges)).await??;
+    for range in noted {
+        let _ = progress.durable.send(range);
+    }
+    Ok(())
 }
 
 async fn fetch_piece(
@@ -245,35 +269,78 @@ impl Pour for PieceSink {
     }
 }
 
-/// Digests the file in order as its pieces are there. `None` where they were not all to be had.
+/// Ranges that come in any order, as far as they are joined from the beginning on.
+#[derive(Debug, Default)]
+struct Joined {
+    end: u64,
+    ahead: BTreeSet<Range>,
+}
+
+impl Joined {
+    /// Takes one more; answers where the first gap is.
+    fn add(&mut self, range: Range) -> u64 {
+        self.ahead.insert(range);
+        while let Some((_, end)) = self.ahead.first().copied().filter(|(at, _)| *at == self.end) {
+            self.ahead.pop_first();
+            self.end = end;
+        }
+        self.end
+    }
+}
+
+/// Digests the file in order as its pieces are there. `None` where they were not all to be had, or
+/// somebody asked to stop.
 fn digest(
     partial: &Partial,
     size: u64,
     written: &mpsc::Receiver<Range>,
     mut hasher: Hasher,
+    stop: &Stop,
 ) -> Result<Option<Digests>, ArchiveError> {
-    let mut ahead: BTreeSet<Range> = BTreeSet::new();
+    let mut joined = Joined::default();
     let mut buffer = vec![0; 256 << 10];
     let mut at = 0;
     while at < size {
-        while let Some((_, end)) = ahead.first().copied().filter(|(first, _)| *first == at) {
-            ahead.pop_first();
-            while at < end {
-                let most = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
-                let read = partial.read_at(at, &mut buffer[..most])?;
-                if read == 0 {
-                    return Ok(None);
-                }
-                hasher.update(&buffer[..read]);
-                at += read as u64;
+        let Ok(piece) = written.recv() else { return Ok(None) };
+        let end = joined.add(piece);
+        while at < end {
+            let most = buffer.len().min(usize::try_from(end - at).unwrap_or(usize::MAX));
+            let read = partial.read_at(at, &mut buffer[..most])?;
+            if read == 0 || stop.asked() {
+                return Ok(None);
             }
-        }
-        if at < size {
-            let Ok(piece) = written.recv() else { return Ok(None) };
-            ahead.insert(piece);
+            hasher.update(&buffer[..read]);
+            at += read as u64;
         }
     }
     Ok(Some(hasher.finish()))
+}
+
+/// Reads the file back in order as its pieces become durable. `None` where that has to wait until it
+/// is whole, or somebody asked to stop.
+fn read_back(
+    partial: &Partial,
+    size: u64,
+    durable: &mpsc::Receiver<Range>,
+    stop: &Stop,
+) -> Option<ReadBack> {
+    let mut along = partial.read_along(size)?;
+    let mut joined = Joined::default();
+    let mut at = 0;
+    while let Ok(piece) = durable.recv() {
+        let end = joined.add(piece);
+        while at < end {
+            at = end.min(at + PIECE);
+            if let Err(error) = along.read_to(at) {
+                tracing::debug!(%error, "it is read back once it is whole");
+                return None;
+            }
+            if stop.asked() {
+                return None;
+            }
+        }
+    }
+    along.finish()
 }
 
 /// Why, where nobody says.
@@ -304,6 +371,13 @@ mod tests {
         }
         assert_eq!(cut(100 * MIB, &[5 * MIB; 20])[1], (15 * MIB, 30 * MIB));
         assert_eq!(cut(200 * MIB, &[100 * MIB; 2]).iter().filter(|p| p.0 == 100 * MIB).count(), 1);
+    }
+
+    #[test]
+    fn ranges_are_joined_as_far_as_there_is_no_gap() {
+        let mut joined = Joined::default();
+        let ends = [(10, 20), (0, 10), (30, 40), (20, 25), (25, 30)].map(|range| joined.add(range));
+        assert_eq!(ends, [0, 20, 20, 25, 40]);
     }
 
     #[test]

@@ -159,7 +159,7 @@ fn a_medium_that_is_not_read_past_the_cache_is_read_through_it() {
 }
 
 /// Applies with system calls on one file watched.
-fn watching(file: &Path, how: &str) -> String {
+pub fn watching(file: &Path, how: &str) -> String {
     format!("exec strace -f -qq -o /dev/null -P {} {how} $APPLY", file.display())
 }
 

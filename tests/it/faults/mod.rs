@@ -82,7 +82,7 @@
 mod crash;
 #[path = "../../fuzz/dice.rs"]
 mod dice;
-mod disk;
+pub mod disk;
 mod large;
 mod machine;
 mod network;
