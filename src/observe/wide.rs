@@ -11,7 +11,7 @@
 //! None: the range is shorter by that much, at the price of one request. A segment that reaches the
 //! next one's beginning is over, and has fetched half a page too much on average. Both prices
 //! together stay below a twelfth of the requests that had to be made anyway, but for a few in
-//! advance: small buckets are listed at one place, and large ones soon at [`LANES`].
+//! advance: small buckets are listed at one place, and large ones soon at many.
 //!
 //! Memory: a page for each request under way, and a little for each segment; what is fetched before
 //! its turn waits in nameless files (see [`super::spool`]).
@@ -110,7 +110,7 @@ impl WideListing {
         let (sender, pages) = mpsc::channel(AHEAD);
         let folder = folder.to_owned();
         let driver = tokio::spawn(async move {
-            let ended = Drive::new(keys, &folder, PAGE).run(&sender).await.map(|()| None);
+            let ended = Drive::new(keys, &folder, PAGE, lanes()).run(&sender).await.map(|()| None);
             // Where nobody listens any more, nobody wants to know.
             let _ = sender.send(ended).await;
         });
@@ -131,6 +131,12 @@ impl Drop for WideListing {
     fn drop(&mut self) {
         self.driver.abort();
     }
+}
+
+/// How many requests are worth having under way at a time on this machine.
+fn lanes() -> usize {
+    let processors = thread::available_parallelism().map_or(1, NonZero::get);
+    (processors * LANES_A_PROCESSOR).min(LANES)
 }
 
 enum Came<R> {
@@ -163,17 +169,16 @@ struct Drive<K: Keys> {
 }
 
 impl<K: Keys> Drive<K> {
-    fn new(source: K, folder: &Path, page: f64) -> Self {
+    fn new(source: K, folder: &Path, page: f64, lanes: usize) -> Self {
         let pile = Pile::new(folder);
         let first = Segment {
             run: Some(source.behind(None)),
             open: Some(usize::MAX),
             ..Segment::new(0, Spool::new(&pile))
         };
-        let processors = thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             source,
-            lanes: (processors * LANES_A_PROCESSOR).min(LANES),
+            lanes,
             pile,
             segments: vec![first],
             under_way: JoinSet::new(),

@@ -217,7 +217,7 @@ fn drive(
     let (sender, mut pages) = mpsc::channel(1);
     runtime.block_on(async {
         shelf.turn();
-        let mut drive = Drive::new(shelf.clone(), folder.path(), shelf.page as f64);
+        let mut drive = Drive::new(shelf.clone(), folder.path(), shelf.page as f64, LANES);
         tune(&mut drive);
         let driving = async move { drive.run(&sender).await };
         let taking = async {

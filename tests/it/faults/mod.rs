@@ -50,7 +50,7 @@
 //! | D2 | full for real: in the archive; in the state's file system | `bad_input::a_full_disk_…`, `disk::a_full_file_system_…` | exit 1; goes on when there is room |
 //! | D3 | no inodes; few descriptors; file size limit | `disk::a_disk_without_inodes_…`, `disk::few_descriptors_…`, `bad_input::a_file_too_large_…` | as above; ends |
 //! | D4 | a write, sync, rename, read that fails once | `disk::a_write_…`, `disk::a_sync_…`, `disk::a_rename_…`, `disk::a_read_…` | never taken for done |
-//! | D5 | a bit rots between write and read-back; a file reads wrong once; never reads back | `disk::a_file_that_rots_…`, `disk::a_file_that_reads_wrong_once_…`, `disk::a_medium_that_never_…` | found, fetched anew; the medium is not trusted |
+//! | D5 | a bit rots between write and read-back; a file reads wrong once; never reads back | `disk::a_file_that_rots_…`, `disk::a_file_that_reads_wrong_once_…`, `disk::a_medium_that_never_…`, `huge::a_huge_file_…` | found, fetched anew; the medium is not trusted |
 //! | D6 | the archive goes away, an empty folder is in its place: in mid-run; between runs | `disk::an_archive_that_goes_away_…`, `destination::an_archive_that_is_not_mounted_…` | never begun anew, nothing is deleted |
 //! | D7 | a file touched between proof and deletion | `disk::a_file_touched_…` | nothing is deleted |
 //! | D8 | names folded by the file system | missing: the rules are tried in `archive/keymap/tests::awkward_keys_…`, no such file system is | |
