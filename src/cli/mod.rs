@@ -192,6 +192,10 @@ fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Fa
     answer
 }
 
+/// Threads for what blocks that there has to be room for. Where one cannot be started later, what
+/// waits for it would wait for ever.
+const BLOCKING: usize = 40;
+
 /// Starts as many threads as the runtime will, all at once, and lets them go again.
 ///
 /// # Errors
@@ -203,8 +207,7 @@ fn try_threads() -> std::io::Result<()> {
     std::thread::scope(|scope| {
         let closed = gate.write();
         let pass = || drop(gate.read());
-        // One more, for what blocks.
-        let tried = (0..=workers)
+        let tried = (0..workers + BLOCKING)
             .try_for_each(|_| std::thread::Builder::new().spawn_scoped(scope, pass).map(drop));
         drop(closed);
         tried
